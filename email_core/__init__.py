@@ -1,0 +1,1 @@
+"""What email means here: accepting, keeping, sending and finding it. Knows nothing of Azure Functions."""

@@ -1,0 +1,145 @@
+"""The only place that reads the environment and builds the real parts: once a process, on first use.
+
+Built inside the running event loop and kept (the worker has one loop for the life of the process).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from email_core.delivery import Delivery
+from email_core.errors import ConfigurationError
+from email_core.outbox import Outbox
+from email_core.parameters import Parameters, parameters_from_settings
+from email_core.providers.base import Provider
+from email_core.providers.smtp import SmtpProvider, SmtpSettings
+from email_core.stores.base import Doorbells, EmailStore
+
+STORAGE_SETTING = "EmailStorage"
+
+_AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@dataclass(frozen=True, slots=True)
+class Subsystem:
+    """The core, assembled: what the doors call."""
+
+    outbox: Outbox
+    delivery: Delivery
+    parameters: Parameters
+
+
+_assembled: Subsystem | None = None
+
+
+def subsystem() -> Subsystem:
+    """The process's own. Raises ConfigurationError, each time anew, while a setting is missing or wrong."""
+    global _assembled
+    if _assembled is None:
+        _assembled = assemble(os.environ)
+    return _assembled
+
+
+def install(replacement: Subsystem | None) -> None:
+    """Puts another subsystem in the process's place, or none: for tests."""
+    global _assembled
+    _assembled = replacement
+
+
+def assemble(settings: Mapping[str, str]) -> Subsystem:
+    from email_core.stores.azure import AzureDoorbells, AzureEmailStore  # 0.3 s: not before it is needed
+
+    parameters = parameters_from_settings(settings)
+    clients = StorageClients(settings)
+    return connect(
+        emails=AzureEmailStore(clients.tables(), clients.blobs()),
+        doorbells=AzureDoorbells(clients.queues()),
+        providers=configured_providers(parameters),
+        parameters=parameters,
+    )
+
+
+def connect(
+    *, emails: EmailStore, doorbells: Doorbells, providers: Mapping[str, Provider], parameters: Parameters
+) -> Subsystem:
+    """The core over any stores and providers."""
+    clock = partial(datetime.now, UTC)
+    outbox = Outbox(
+        emails=emails, doorbells=doorbells, providers=frozenset(providers), parameters=parameters, clock=clock
+    )
+    delivery = Delivery(emails=emails, doorbells=doorbells, providers=providers, parameters=parameters, clock=clock)
+    return Subsystem(outbox, delivery, parameters)
+
+
+def configured_providers(parameters: Parameters) -> dict[str, Provider]:
+    smtp = SmtpSettings.from_parameters(parameters)
+    return {SmtpProvider.name: SmtpProvider(smtp)} if smtp else {}
+
+
+class StorageClients:
+    """Clients of one storage account, by connection string (`EmailStorage`) or by identity
+    (`EmailStorage__blobServiceUri`, `__queueServiceUri`, `__tableServiceUri`, and `__clientId` of a user-assigned
+    one): the settings that the queue trigger reads too."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._connection = _connection_string(settings)
+        if not self._connection and not settings.get(f"{STORAGE_SETTING}__queueServiceUri"):
+            raise ConfigurationError(
+                STORAGE_SETTING,
+                "is not set",
+                f"Set it to a connection string, or set {STORAGE_SETTING}__blobServiceUri, __queueServiceUri and "
+                "__tableServiceUri to use the app's identity.",
+            )
+
+    def tables(self) -> Any:
+        from azure.data.tables.aio import TableServiceClient
+
+        if self._connection:
+            return TableServiceClient.from_connection_string(self._connection)
+        return TableServiceClient(self._address("tableServiceUri"), credential=self._credential())
+
+    def queues(self) -> Any:
+        from azure.storage.queue.aio import QueueServiceClient
+
+        if self._connection:
+            return QueueServiceClient.from_connection_string(self._connection)
+        return QueueServiceClient(self._address("queueServiceUri"), credential=self._credential())
+
+    def blobs(self) -> Any:
+        from azure.storage.blob.aio import BlobServiceClient
+
+        if self._connection:
+            return BlobServiceClient.from_connection_string(self._connection)
+        return BlobServiceClient(self._address("blobServiceUri"), credential=self._credential())
+
+    def _address(self, service: str) -> str:
+        setting = f"{STORAGE_SETTING}__{service}"
+        address = self._settings.get(setting)
+        if not address:
+            raise ConfigurationError(setting, "is not set", "Give the service's https address.")
+        return address
+
+    def _credential(self) -> Any:
+        from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+        client_id = self._settings.get(f"{STORAGE_SETTING}__clientId") or None
+        if self._settings.get(f"{STORAGE_SETTING}__credential") == "managedidentity":
+            return ManagedIdentityCredential(client_id=client_id)
+        return DefaultAzureCredential(managed_identity_client_id=client_id)
+
+
+def _connection_string(settings: Mapping[str, str]) -> str:
+    """The client libraries do not know `UseDevelopmentStorage=true`, which the host does: Azurite on its ports."""
+    connection = settings.get(STORAGE_SETTING, "").strip()
+    if connection.rstrip(";").lower() != "usedevelopmentstorage=true":
+        return connection
+    blob_port = int(settings.get("AZURITE_PORT") or 10000)
+    endpoints = "".join(
+        f"{service}Endpoint=http://127.0.0.1:{blob_port + offset}/devstoreaccount1;"
+        for offset, service in enumerate(("Blob", "Queue", "Table"))
+    )
+    return f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_AZURITE_KEY};{endpoints}"

@@ -1,0 +1,85 @@
+"""Everything that can go wrong, as classes with fields.
+
+EmailSubsystemError
+├── InvalidEmail            the request's fields, each with a pointer
+├── EmailTooLarge           size and limit
+├── EmailNotFound           no email has this id
+├── IllegalTransition       the email's state does not allow this event
+├── LostRace                somebody else changed the entity first
+├── StorageUnavailable      the storage account did not answer, or refused
+└── ConfigurationError      a setting is missing or wrong: names it, and the fix
+"""
+
+from dataclasses import dataclass
+
+
+class EmailSubsystemError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """One thing wrong with a request: where (JSON pointer, RFC 6901) and what, with the fix."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidEmail(EmailSubsystemError):
+    """The request cannot become an email. `problems` is never empty."""
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        super().__init__("; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems))
+        self.problems = problems
+
+
+class EmailTooLarge(EmailSubsystemError):
+    """The finished message is larger than the parameter `attachment_size_limit` allows. Sizes in octets."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"The message has {size} octets; the limit is {limit}")
+        self.size = size
+        self.limit = limit
+
+
+class EmailNotFound(EmailSubsystemError):
+    """There is no email with this id, or no longer."""
+
+    def __init__(self, email_id: str) -> None:
+        super().__init__(f"There is no email {email_id}")
+        self.email_id = email_id
+
+
+class IllegalTransition(EmailSubsystemError):
+    """The table in `delivery_state` has no such step."""
+
+    def __init__(self, status: str, event: str) -> None:
+        super().__init__(f"An email that is {status} cannot {event}")
+        self.status = status
+        self.event = event
+
+
+class LostRace(EmailSubsystemError):
+    """A conditional write found another version than the one it was made from. Nothing was written."""
+
+    def __init__(self, email_id: str) -> None:
+        super().__init__(f"Email {email_id} was changed by somebody else first")
+        self.email_id = email_id
+
+
+class StorageUnavailable(EmailSubsystemError):
+    """The storage account did not do what it was asked; the cause is chained. It may work later."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"The storage did not answer as expected: {operation}")
+        self.operation = operation
+
+
+class ConfigurationError(EmailSubsystemError):
+    """An app setting or parameter is missing or wrong. `fix` says what an administrator does about it."""
+
+    def __init__(self, setting: str, problem: str, fix: str) -> None:
+        super().__init__(f"{setting} {problem}. {fix}")
+        self.setting = setting
+        self.problem = problem
+        self.fix = fix

@@ -1,0 +1,223 @@
+"""The outbox: takes messages in, finds them again, takes them back. Sending is `delivery`'s."""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from email_core.addresses import parse_address
+from email_core.delivery_state import Event, Status
+from email_core.email_id import SHARDS, created_at, is_email_id, new_email_id
+from email_core.errors import (
+    ConfigurationError,
+    EmailNotFound,
+    EmailTooLarge,
+    FieldProblem,
+    InvalidEmail,
+    LostRace,
+    StorageUnavailable,
+)
+from email_core.message import Address, FinishedMessage, Message
+from email_core.mime import adopt_mime, build_mime
+from email_core.parameters import Parameters
+from email_core.record import EmailRecord, Mode, unique_addresses
+from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
+
+MOST_RECIPIENTS = 500
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How a message is to be sent, apart from what it says. Times are aware; None = now, or the parameters' rule."""
+
+    mode: Mode = Mode.BATCH
+    user: str | None = None
+    provider: str | None = None
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEmail:
+    """An email that has passed every check and could be kept: its record and its content."""
+
+    record: EmailRecord
+    mime: bytes = field(repr=False)
+
+
+class Outbox:
+    """All methods raise StorageUnavailable where the storage account does not do what it was asked."""
+
+    def __init__(
+        self,
+        *,
+        emails: EmailStore,
+        doorbells: Doorbells,
+        providers: frozenset[str],
+        parameters: Parameters,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`providers` are the names of those that are configured."""
+        self._emails = emails
+        self._doorbells = doorbells
+        self._providers = providers
+        self._parameters = parameters
+        self._clock = clock
+        self._shard = _ShardOfTheMinute()
+
+    def prepare(self, message: Message, order: Order) -> PreparedEmail:
+        """Checks everything and builds the MIME, once. Raises InvalidEmail, EmailTooLarge or ConfigurationError."""
+        now, email_id = self._new_email()
+        sender = message.sender or self._default_sender(order)
+        _check_recipients(message.to, message.cc, message.bcc)
+        return self._prepared(build_mime(replace(message, sender=sender), email_id, now), email_id, order)
+
+    def prepare_mime(self, raw: bytes, order: Order) -> PreparedEmail:
+        """The same for finished MIME: its sender and recipients are those of its headers."""
+        now, email_id = self._new_email()
+        finished = adopt_mime(raw, email_id, now)
+        _check_recipients(finished.to, finished.cc, finished.bcc)
+        return self._prepared(finished, email_id, order)
+
+    async def accept(self, prepared: PreparedEmail) -> EmailRecord:
+        """Keeps the email and rings its doorbell. When it returns, the email is safe."""
+        record = prepared.record
+        await self._emails.insert(record, prepared.mime)
+        wait = (record.send_at or record.created_at) - self._clock()
+        try:
+            await self._doorbells.ring(Doorbell(record.id, record.mode), max(wait, timedelta(0)))
+        except StorageUnavailable:
+            logger.warning("email %s is kept, but its doorbell could not be put", record.id, exc_info=True)
+        return record
+
+    async def read(self, email_id: str) -> EmailRecord:
+        """Raises EmailNotFound."""
+        return (await self._stored(email_id)).record
+
+    async def content(self, email_id: str) -> tuple[EmailRecord, bytes]:
+        """The record and the MIME, without Bcc. Raises EmailNotFound."""
+        stored = await self._stored(email_id)
+        return stored.record, await self._emails.content(stored)
+
+    async def list(self, query: EmailQuery) -> Page:
+        """A page of the unsent emails or of the history, newest first."""
+        return await self._emails.page(query)
+
+    async def cancel(self, email_id: str) -> EmailRecord:
+        """Takes back an email that no worker has claimed. Raises IllegalTransition where it is too late."""
+        while True:
+            stored = await self._stored(email_id)
+            canceled = stored.record.after(Event.CANCEL, self._clock())
+            try:
+                await self._emails.end(stored, canceled)
+            except LostRace:
+                continue  # it was claimed, or it returned: its state now tells which
+            return canceled
+
+    # ---- how an email is prepared
+
+    def _new_email(self) -> tuple[datetime, str]:
+        """The time is the id's own, in whole milliseconds, so that a list by time and a list by id agree."""
+        now = self._clock()
+        email_id = new_email_id(now, self._shard.at(now))
+        return created_at(email_id), email_id
+
+    def _prepared(self, finished: FinishedMessage, email_id: str, order: Order) -> PreparedEmail:
+        now = created_at(email_id)
+        _check_times(order, now)
+        provider = self._provider(order)
+        limit = self._parameters.size_limit_octets
+        if len(finished.mime) > limit:
+            raise EmailTooLarge(len(finished.mime), limit)
+        record = EmailRecord(
+            id=email_id,
+            status=Status.UNSENT,
+            mode=order.mode,
+            provider=provider,
+            user=order.user,
+            sender=finished.sender,
+            to=finished.to,
+            cc=finished.cc,
+            bcc=finished.bcc,
+            subject=finished.subject,
+            size=len(finished.mime),
+            message_id=finished.message_id,
+            metadata=order.metadata,
+            created_at=now,
+            updated_at=now,
+            send_at=order.send_at,
+            expires_at=order.expires_at,
+        )
+        return PreparedEmail(record, finished.mime)
+
+    def _provider(self, order: Order) -> str:
+        if order.provider is None:
+            if self._parameters.batch_provider not in self._providers:
+                raise ConfigurationError(
+                    "EmailParameters__smtp_server", "is not set", "Name the outgoing mail server there."
+                )
+            return self._parameters.batch_provider
+        if order.provider not in self._providers:
+            configured = ", ".join(sorted(self._providers)) or "none"
+            raise InvalidEmail(
+                FieldProblem("/provider", f"{order.provider!r} is not a configured provider; configured: {configured}")
+            )
+        return order.provider
+
+    def _default_sender(self, order: Order) -> Address:
+        if self._parameters.default_sender:
+            return _default_address(self._parameters.default_sender)
+        if order.user is not None:
+            raise InvalidEmail(FieldProblem("/user", "is not known here, so its address is not either: give `from`"))
+        raise InvalidEmail(FieldProblem("/from", "is required: the parameter default_sender is not set"))
+
+    async def _stored(self, email_id: str) -> StoredEmail:
+        stored = await self._emails.get(email_id) if is_email_id(email_id) else None
+        if stored is None:
+            raise EmailNotFound(email_id)
+        return stored
+
+
+def _default_address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ValueError as problem:
+        setting = "EmailParameters__default_sender"
+        raise ConfigurationError(setting, str(problem), "Give one address, or leave it empty.") from None
+
+
+def _check_recipients(*lists: tuple[Address, ...]) -> None:
+    count = len(unique_addresses(*lists))
+    if count == 0:
+        raise InvalidEmail(FieldProblem("/to", "is empty: an email needs at least one recipient in to, cc or bcc"))
+    if count > MOST_RECIPIENTS:
+        detail = f"there are {count} recipients in to, cc and bcc; at most {MOST_RECIPIENTS} go into one email"
+        raise InvalidEmail(FieldProblem("/to", detail))
+
+
+def _check_times(order: Order, now: datetime) -> None:
+    if order.expires_at is None:
+        return
+    if order.expires_at <= now:
+        raise InvalidEmail(FieldProblem("/expires_at", "is in the past: give a later time, or leave it out"))
+    if order.send_at is not None and order.expires_at <= order.send_at:
+        raise InvalidEmail(FieldProblem("/expires_at", "is not after send_at: the email would expire unsent"))
+
+
+class _ShardOfTheMinute:
+    """One process keeps to one shard for a minute: emails accepted together are neighbours, and can be written
+    together, while many processes spread over all shards (DESIGN.md, "Storage")."""
+
+    def __init__(self) -> None:
+        self._minute = -1
+        self._shard = 0
+
+    def at(self, now: datetime) -> int:
+        minute = int(now.timestamp()) // 60
+        if minute != self._minute:
+            self._minute, self._shard = minute, secrets.randbelow(SHARDS)
+        return self._shard

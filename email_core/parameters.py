@@ -1,0 +1,79 @@
+"""Email parameters: each is one row with its type, default, limits and help (datasette's habit).
+
+Until an administrator's own values are stored, a parameter takes the app setting `EmailParameters__<name>`, and
+else its default. The names are those of the modelled system's form, in snake case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from email_core.errors import ConfigurationError
+
+SETTING_PREFIX = "EmailParameters__"
+DEFAULT_EXPIRATION_DAYS = 30
+
+
+def _row(
+    default: str | int,
+    help: str,
+    *,
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+    limits: tuple[int, int] | None = None,
+) -> Any:
+    return field(default=default, metadata={"help": help, "unit": unit, "choices": choices, "limits": limits})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    batch_provider: str = _row("smtp", "The provider for mail sent without interaction.", choices=("smtp",))
+    default_sender: str = _row("", "The From address of an email that names none. Empty: `from` is required.")
+    attachment_size_limit: int = _row(
+        10, "The largest email, with its attachments, as it goes over the wire.", unit="MB", limits=(0, 150)
+    )
+    email_expiration_days: int = _row(
+        0, "Days until an unsent email becomes Expired; 0 means 30.", unit="days", limits=(0, 3650)
+    )
+    smtp_server: str = _row("", "The outgoing mail server's host name. Empty: SMTP is not configured.")
+    smtp_port: int = _row(587, "The outgoing mail server's port.", limits=(1, 65535))
+    smtp_security: str = _row(
+        "starttls",
+        "How the connection is encrypted: starttls (required, never skipped), tls (from the first byte), or none "
+        "(only for a relay inside your own network).",
+        choices=("starttls", "tls", "none"),
+    )
+    smtp_local_hostname: str = _row("", "The name given in EHLO. Empty: this machine's own.")
+
+    @property
+    def size_limit_octets(self) -> int:
+        return self.attachment_size_limit * 1024 * 1024
+
+    @property
+    def expiration_days(self) -> int:
+        return self.email_expiration_days or DEFAULT_EXPIRATION_DAYS
+
+
+def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:
+    """Reads the app settings. Raises ConfigurationError for an unknown name or a value outside its limits."""
+    rows = {row.name: row for row in fields(Parameters)}
+    values: dict[str, Any] = {}
+    for setting, text in settings.items():
+        if setting.startswith(SETTING_PREFIX):
+            row = rows.get(setting.removeprefix(SETTING_PREFIX))
+            if row is None:
+                raise ConfigurationError(setting, "is no parameter", f"The parameters are {', '.join(rows)}.")
+            values[row.name] = _parse(setting, row, text.strip())
+    return Parameters(**values)
+
+
+def _parse(setting: str, row: "Field[Any]", text: str) -> str | int:
+    choices, limits = row.metadata["choices"], row.metadata["limits"]
+    if choices and text not in choices:
+        raise ConfigurationError(setting, "has a value that is not allowed", f"Use one of {', '.join(choices)}.")
+    if not isinstance(row.default, int):
+        return text
+    low, high = limits
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigurationError(setting, "is not a number within its limits", f"Use {low} to {high}.")
+    return int(text)

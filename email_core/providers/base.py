@@ -1,0 +1,59 @@
+"""What every provider is: it takes one submission and says, in one Outcome, what became of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+
+class OutcomeKind(StrEnum):
+    DELIVERED = "delivered"  # the provider took it for every recipient
+    PARTLY_DELIVERED = "partly delivered"  # for some: `recipients` tells which
+    TRANSIENT = "transient"  # not now: try again
+    PERMANENT = "permanent"  # never: trying again changes nothing
+    CONFIGURATION = "configuration"  # an administrator must mend something first; the mail is not to blame
+    UNCONFIRMED = "unconfirmed"  # handed over, but the answer was lost: it may have been sent
+
+
+class RecipientVerdict(StrEnum):
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReply:
+    verdict: RecipientVerdict
+    reply: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
+    whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for."""
+
+    kind: OutcomeKind
+    reply: str = field(repr=False)
+    recipients: Mapping[str, RecipientReply] = field(default_factory=dict, repr=False)
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One email for some of its recipients: the envelope and the content (CRLF line ends, no Bcc)."""
+
+    sender: str = field(repr=False)
+    recipients: tuple[str, ...] = field(repr=False)
+    message_id: str
+    mime: bytes = field(repr=False)
+
+
+class Provider(ABC):
+    """One configured way to send. `submit` never raises for what a provider or a network does: that is an Outcome."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    async def submit(self, submission: Submission) -> Outcome: ...

@@ -1,0 +1,104 @@
+"""The record of an email: all that is kept about it apart from its content, from accept to history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from email_core.delivery_state import ENDED, Event, Status, step
+from email_core.message import Address
+
+ATTEMPTS_KEPT = 20
+
+
+class Mode(StrEnum):
+    BATCH = "batch"  # sent by processes: within the provider's limits, through the batch queue
+    INTERACTIVE = "interactive"  # a person waits for it: through a queue of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to send. `outcome` is an OutcomeKind's value; `reply` is the provider's own words."""
+
+    at: datetime
+    provider: str
+    outcome: str
+    reply: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientResult:
+    """What the provider said of one recipient: Sent or Failed, in its own words."""
+
+    status: Status
+    reply: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EmailRecord:
+    """Times are UTC. `size` is the octets of the MIME. `results` holds only the recipients whose fate differs from
+    the email's: those accepted or refused while others still wait, and the refused ones of a Sent email."""
+
+    id: str
+    status: Status
+    mode: Mode
+    provider: str
+    user: str | None
+    sender: Address
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    bcc: tuple[Address, ...]
+    subject: str
+    size: int
+    message_id: str
+    metadata: Mapping[str, str]
+    created_at: datetime
+    updated_at: datetime
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    ended_at: datetime | None = None
+    lease_until: datetime | None = None
+    claims: int = 0  # the fencing value: grows with each claim, so that an old worker's write is refused
+    deferrals: int = 0
+    tries: int = 0  # how often it was handed to a provider; `attempts` keeps the newest
+    attempts: tuple[Attempt, ...] = ()
+    results: Mapping[str, RecipientResult] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"EmailRecord({self.id}, {self.status.value})"
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Each address once, in the order To, Cc, Bcc."""
+        return unique_addresses(self.to, self.cc, self.bcc)
+
+    @property
+    def waiting_recipients(self) -> tuple[str, ...]:
+        """Those that no provider has accepted or refused yet."""
+        return tuple(address for address in self.recipients if address not in self.results)
+
+    def after(self, event: Event, now: datetime, **changes: Any) -> "EmailRecord":
+        """The record one step on. Raises IllegalTransition where the state does not allow it."""
+        status = step(self.status, event)
+        if status in ENDED:
+            changes["ended_at"] = now
+        return replace(self, status=status, updated_at=now, **changes)
+
+    def with_attempt(self, attempt: Attempt) -> "EmailRecord":
+        return replace(self, tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:])
+
+
+def unique_addresses(*lists: tuple[Address, ...]) -> tuple[str, ...]:
+    """The envelope's recipients: each address once, compared as SMTP servers do in practice, without case."""
+    unique: dict[str, str] = {}
+    for addresses in lists:
+        for address in addresses:
+            unique.setdefault(address.address.casefold(), address.address)
+    return tuple(unique.values())

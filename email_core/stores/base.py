@@ -1,0 +1,135 @@
+"""What the core asks of a store. `azure.py` and `memory.py` both answer; one contract suite holds them to it."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from email_core.delivery_state import Status
+from email_core.email_id import is_email_id
+from email_core.record import EmailRecord, Mode
+
+QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
+LONGEST_DELAY = timedelta(days=6)  # a queue message can be invisible for less than 7 days
+INLINE_CONTENT_LIMIT = 60 * 1024  # octets; a binary property holds 64 KiB, larger content goes to a blob
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEmail:
+    """A version of an email as it was read or written. `etag` makes the next write conditional on this version.
+
+    `inline` is the content where it is kept beside the record, or None where it is in a blob.
+    """
+
+    record: EmailRecord
+    etag: str
+    inline: bytes | None = field(repr=False)
+
+
+class View(StrEnum):
+    UNSENT = "unsent"  # Batch email sending status: Unsent and Sending
+    HISTORY = "history"  # Email history: what ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailQuery:
+    """A page of one view, newest first. `since` is included, `until` is not; both compare the time of accept.
+
+    `sender` and `recipient` are whole addresses, `subject` is a part of it; none of them minds the case.
+    `after` is the id that the page before ended with.
+    """
+
+    view: View
+    status: Status | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    provider: str | None = None
+    mode: Mode | None = None
+    user: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+    after: str | None = None
+
+    def matches(self, record: EmailRecord) -> bool:
+        return (
+            (self.view is View.HISTORY) == record.ended
+            and (self.status is None or record.status is self.status)
+            and (self.sender is None or record.sender.address.casefold() == self.sender.casefold())
+            and (self.recipient is None or self.recipient.casefold() in map(str.casefold, record.recipients))
+            and (self.provider is None or record.provider == self.provider)
+            and (self.mode is None or record.mode is self.mode)
+            and (self.user is None or record.user == self.user)
+            and (self.subject is None or self.subject.casefold() in record.subject.casefold())
+            and (self.since is None or record.created_at >= self.since)
+            and (self.until is None or record.created_at < self.until)
+            and (self.after is None or record.id > self.after)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next` continues after this page, or is None where nothing is left. A page may be short, even empty, and have a
+    next one: a rare match is looked for in bounded steps."""
+
+    items: tuple[EmailRecord, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """A queue message that says only "look at this email". Late, twice or never: all harmless."""
+
+    email_id: str
+    mode: Mode
+
+    def to_json(self) -> str:
+        """The host puts top-level properties over the trigger's metadata: none may be called `id`."""
+        return json.dumps({"email": self.email_id, "mode": self.mode.value})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Doorbell":
+        """Raises ValueError where the text is no doorbell."""
+        try:
+            values = json.loads(text)
+            email_id, mode = values["email"], Mode(values["mode"])
+        except (ValueError, TypeError, KeyError):
+            raise ValueError("no doorbell") from None
+        if not isinstance(email_id, str) or not is_email_id(email_id):
+            raise ValueError("a doorbell without an email")
+        return cls(email_id, mode)
+
+
+class EmailStore(Protocol):
+    """All methods raise StorageUnavailable where the storage account does not do what it was asked."""
+
+    async def insert(self, record: EmailRecord, mime: bytes) -> StoredEmail:
+        """Keeps a new email with its content. When it returns, the email is safe."""
+
+    async def get(self, email_id: str) -> StoredEmail | None:
+        """One email by its id, wherever it is in its life."""
+
+    async def content(self, stored: StoredEmail) -> bytes:
+        """The MIME. Raises EmailNotFound where it was purged."""
+
+    async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
+        """Writes an unsent email's next version. Raises LostRace, and writes nothing, if `stored` is not the last."""
+
+    async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
+        """Moves an email to the history in one step. Raises LostRace as `update` does."""
+
+    async def page(self, query: EmailQuery) -> Page:
+        """Emails of a view, newest first."""
+
+
+class Doorbells(Protocol):
+    async def ring(self, doorbell: Doorbell, delay: timedelta = timedelta(0)) -> None:
+        """Puts a doorbell that rings after `delay`: whole seconds, rounded up; at most `LONGEST_DELAY`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    emails: EmailStore
+    doorbells: Doorbells

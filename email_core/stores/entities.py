@@ -1,0 +1,130 @@
+"""An email's record as a table entity and back.
+
+The properties that queries filter by, and that change in a claim, stand alone; the rest is one JSON text. A text
+longer than a string property holds is kept compressed, in as many binary properties as it needs.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from email_core.delivery_state import Status
+from email_core.message import Address
+from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
+
+LONGEST_TEXT = 30_000  # characters; a string property holds 32,767
+CHUNK = 60_000  # octets; a binary property holds 65,536
+MOST_CHUNKS = 12  # an entity holds 1 MiB
+
+_TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until")
+_NUMBERS = ("size", "claims", "deferrals", "tries")
+_TEXTS = ("provider", "user", "subject", "message_id")
+_DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
+CONTENT_PROPERTY = "mime"
+RECORD_PROPERTIES = (
+    *("PartitionKey", "RowKey", "status", "mode", "sender", "created_at", "detail"),
+    *(*_TIMES, *_NUMBERS, *_TEXTS, *_DETAIL_CHUNKS),
+)
+
+
+def entity_properties(record: EmailRecord) -> dict[str, Any]:
+    """All properties but the keys and the content. A table keeps no nulls: what is None is left out."""
+    plain = {name: getattr(record, name) for name in (*_TIMES, *_NUMBERS, *_TEXTS, "created_at")}
+    return {
+        **{name: value for name, value in plain.items() if value is not None},
+        "status": record.status.value,
+        "mode": record.mode.value,
+        "sender": record.sender.address.casefold(),
+        **_packed(_detail(record)),
+    }
+
+
+def changed_properties(old: EmailRecord, new: EmailRecord) -> dict[str, Any]:
+    """What a merge must write to make `old` into `new`. A merge cannot take a property away, so none may end."""
+    before, after = entity_properties(old), entity_properties(new)
+    return {name: value for name, value in after.items() if before.get(name) != value}
+
+
+def record_of(entity: Mapping[str, Any]) -> EmailRecord:
+    detail = json.loads(_unpacked(entity))
+    return EmailRecord(
+        id=entity["RowKey"][2:],
+        status=Status(entity["status"]),
+        mode=Mode(entity["mode"]),
+        provider=entity["provider"],
+        user=entity.get("user"),
+        sender=_address(detail["from"]),
+        to=tuple(map(_address, detail["to"])),
+        cc=tuple(map(_address, detail["cc"])),
+        bcc=tuple(map(_address, detail["bcc"])),
+        subject=entity["subject"],
+        size=entity["size"],
+        message_id=entity["message_id"],
+        metadata=detail["metadata"],
+        created_at=_time(entity["created_at"]),
+        updated_at=_time(entity["updated_at"]),
+        send_at=_optional_time(entity, "send_at"),
+        expires_at=_optional_time(entity, "expires_at"),
+        next_attempt_at=_optional_time(entity, "next_attempt_at"),
+        ended_at=_optional_time(entity, "ended_at"),
+        lease_until=_optional_time(entity, "lease_until"),
+        claims=entity["claims"],
+        deferrals=entity["deferrals"],
+        tries=entity["tries"],
+        attempts=tuple(_attempt(attempt) for attempt in detail["attempts"]),
+        results={
+            address: RecipientResult(Status(status), reply) for address, (status, reply) in detail["results"].items()
+        },
+    )
+
+
+def _detail(record: EmailRecord) -> str:
+    detail = {
+        "from": [record.sender.address, record.sender.name],
+        "to": [[one.address, one.name] for one in record.to],
+        "cc": [[one.address, one.name] for one in record.cc],
+        "bcc": [[one.address, one.name] for one in record.bcc],
+        "metadata": dict(record.metadata),
+        "attempts": [
+            [one.at.isoformat(), one.provider, one.outcome, one.reply, one.seconds] for one in record.attempts
+        ],
+        "results": {address: [one.status.value, one.reply] for address, one in record.results.items()},
+    }
+    return json.dumps(detail, ensure_ascii=False, separators=(",", ":"))
+
+
+def _packed(text: str) -> dict[str, Any]:
+    if len(text) <= LONGEST_TEXT:
+        return {"detail": text}
+    octets = zlib.compress(text.encode())
+    chunks = [octets[start : start + CHUNK] for start in range(0, len(octets), CHUNK)]
+    return {"detail": "", **dict(zip(_DETAIL_CHUNKS, chunks, strict=False))}
+
+
+def _unpacked(entity: Mapping[str, Any]) -> str:
+    if entity["detail"]:
+        return str(entity["detail"])
+    inflate = zlib.decompressobj()  # a shorter text leaves the older one's last chunks behind: they are ignored
+    octets = b"".join(entity.get(name) or b"" for name in _DETAIL_CHUNKS)
+    return inflate.decompress(octets).decode()
+
+
+def _address(pair: list[str]) -> Address:
+    return Address(*pair)
+
+
+def _attempt(values: list[Any]) -> Attempt:
+    at, provider, outcome, reply, seconds = values
+    return Attempt(datetime.fromisoformat(at), provider, outcome, reply, seconds)
+
+
+def _time(value: datetime) -> datetime:
+    """A plain datetime: the client library's own kind compares equal, but prints and pickles differently."""
+    return datetime.combine(value.date(), value.timetz())
+
+
+def _optional_time(entity: Mapping[str, Any], name: str) -> datetime | None:
+    value = entity.get(name)
+    return None if value is None else _time(value)

@@ -1,0 +1,64 @@
+"""`/api/emails`: apps hand mail over here, and everybody reads what became of it."""
+
+import azure.functions as func
+
+from email_core.assembly import subsystem
+from email_core.outbox import PreparedEmail
+from email_functions import representations
+from email_functions.problems import UnsupportedMediaType, answered, json_response
+from email_functions.schemas import email_body, list_query, order_query
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route("emails", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@answered
+async def accept_email(req: func.HttpRequest) -> func.HttpResponse:
+    prepared, is_dry_run = _prepared(req)
+    if is_dry_run:
+        return json_response(representations.dry_run(prepared))
+    record = await subsystem().outbox.accept(prepared)
+    location = representations.links(record)["self"]
+    return json_response(representations.accepted(record), 202, {"Location": location})
+
+
+def _prepared(req: func.HttpRequest) -> tuple[PreparedEmail, bool]:
+    media_type = req.headers.get("content-type", "").partition(";")[0].strip().lower()
+    match media_type:
+        case "message/rfc822":
+            order = order_query(req.params)
+            return subsystem().outbox.prepare_mime(req.get_body(), order.order({})), order.dry_run
+        case "application/json" | "":
+            body = email_body(req.get_body())
+            return subsystem().outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
+    raise UnsupportedMediaType(f"send application/json or message/rfc822, not {media_type[:80]}")
+
+
+@blueprint.route("emails", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answered
+async def list_emails(req: func.HttpRequest) -> func.HttpResponse:
+    page = await subsystem().outbox.list(list_query(req.params).to_core())
+    return json_response({"items": [representations.email(record) for record in page.items], "next": page.next})
+
+
+@blueprint.route("emails/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answered
+async def read_email(req: func.HttpRequest) -> func.HttpResponse:
+    return json_response(representations.email(await subsystem().outbox.read(req.route_params["id"])))
+
+
+@blueprint.route("emails/{id}/eml", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answered
+async def read_email_content(req: func.HttpRequest) -> func.HttpResponse:
+    record, mime = await subsystem().outbox.content(req.route_params["id"])
+    return func.HttpResponse(
+        mime,
+        mimetype="message/rfc822",
+        headers={"Content-Disposition": f'attachment; filename="{record.id}.eml"'},
+    )
+
+
+@blueprint.route("emails/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@answered
+async def cancel_email(req: func.HttpRequest) -> func.HttpResponse:
+    return json_response(representations.email(await subsystem().outbox.cancel(req.route_params["id"])))

@@ -1,0 +1,96 @@
+"""Answers over HTTP: JSON, and problem+json (RFC 9457) for everything that goes wrong."""
+
+import functools
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import azure.functions as func
+
+from email_core.errors import (
+    ConfigurationError,
+    EmailNotFound,
+    EmailTooLarge,
+    FieldProblem,
+    IllegalTransition,
+    InvalidEmail,
+    StorageUnavailable,
+)
+
+Door = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+logger = logging.getLogger(__name__)
+
+
+class UnsupportedMediaType(Exception):
+    """The body's Content-Type is none that this door takes."""
+
+
+class NotJson(Exception):
+    """The body is empty, or no JSON."""
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(
+        json.dumps(body, ensure_ascii=False), status_code=status, headers=headers, mimetype="application/json"
+    )
+
+
+def problem_response(
+    status: int, title: str, detail: str, errors: Iterable[FieldProblem] = (), **members: Any
+) -> func.HttpResponse:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
+    if found := [{"pointer": one.pointer, "detail": one.detail} for one in errors]:
+        body["errors"] = found
+    return func.HttpResponse(
+        json.dumps(body, ensure_ascii=False), status_code=status, mimetype="application/problem+json"
+    )
+
+
+def answered(door: Door) -> Door:
+    """Turns what a door raises into a problem, and puts X-Request-Id on every response and into the log."""
+
+    @functools.wraps(door)
+    async def guarded(req: func.HttpRequest) -> func.HttpResponse:
+        request_id = uuid.uuid4().hex
+        try:
+            response = await door(req)
+        except Exception as error:  # noqa: BLE001 - logged and answered: the caller never gets a bare 500
+            response = _problem_of(error, request_id)
+        response.headers["X-Request-Id"] = request_id
+        return response
+
+    return guarded
+
+
+def _problem_of(error: Exception, request_id: str) -> func.HttpResponse:
+    match error:
+        case InvalidEmail():
+            return problem_response(422, "The email is not valid", _summary(error.problems), error.problems)
+        case NotJson():
+            return problem_response(400, "The body is not JSON", str(error), [FieldProblem("", str(error))])
+        case UnsupportedMediaType():
+            return problem_response(415, "The body has a type that is not taken", str(error))
+        case EmailTooLarge():
+            return problem_response(413, "The email is too large", str(error), size=error.size, limit=error.limit)
+        case EmailNotFound():
+            return problem_response(404, "There is no such email", str(error))
+        case IllegalTransition():
+            return problem_response(409, "The email's state does not allow this", str(error), email_status=error.status)
+        case ConfigurationError():
+            logger.error("request %s: %s", request_id, error)
+            return problem_response(503, "The email subsystem is not configured", str(error))
+        case StorageUnavailable():
+            logger.error("request %s: %s", request_id, error, exc_info=error)
+            detail = f"{error}. Nothing is known to be stored: try again."
+            return problem_response(503, "The storage is not available", detail)
+    logger.error("request %s failed", request_id, exc_info=error)
+    detail = f"The cause is in the log under the request id {request_id}."
+    return problem_response(500, "Something went wrong here", detail)
+
+
+def _summary(problems: tuple[FieldProblem, ...]) -> str:
+    first = f"{problems[0].pointer or 'the body'} {problems[0].detail}"
+    return first if len(problems) == 1 else f"{first} (and {len(problems) - 1} more, see errors)"

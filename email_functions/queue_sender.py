@@ -1,0 +1,31 @@
+"""The queue triggers: each doorbell is answered by the core. Batch and interactive mail never wait for each other."""
+
+import logging
+
+import azure.functions as func
+
+from email_core.assembly import STORAGE_SETTING, subsystem
+from email_core.record import Mode
+from email_core.stores.base import QUEUE_NAMES, Doorbell
+
+blueprint = func.Blueprint()
+logger = logging.getLogger(__name__)
+
+
+@blueprint.queue_trigger("doorbell", QUEUE_NAMES[Mode.BATCH], STORAGE_SETTING)
+async def send_batch_email(doorbell: func.QueueMessage) -> None:
+    await _answer(doorbell)
+
+
+@blueprint.queue_trigger("doorbell", QUEUE_NAMES[Mode.INTERACTIVE], STORAGE_SETTING)
+async def send_interactive_email(doorbell: func.QueueMessage) -> None:
+    await _answer(doorbell)
+
+
+async def _answer(message: func.QueueMessage) -> None:
+    try:
+        doorbell = Doorbell.from_json(message.get_body())
+    except ValueError:
+        logger.warning("queue message %s is no doorbell: dropped", message.id)
+        return
+    await subsystem().delivery.answer(doorbell)

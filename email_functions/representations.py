@@ -1,0 +1,90 @@
+"""What a caller gets to see: the JSON of an email, as API.md has it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from email_core.delivery_state import ENDED, Status
+from email_core.message import Address
+from email_core.outbox import PreparedEmail
+from email_core.record import EmailRecord
+
+
+def accepted(record: EmailRecord) -> dict[str, Any]:
+    return {"id": record.id, "status": record.status.value, "links": links(record)}
+
+
+def dry_run(prepared: PreparedEmail) -> dict[str, Any]:
+    """What would happen: nothing was stored, so there is no id to come back to."""
+    record = prepared.record
+    return {
+        "dry_run": True,
+        "mode": record.mode.value,
+        "provider": record.provider,
+        "from": _address(record.sender),
+        "recipients": list(record.recipients),
+        "size": record.size,
+        "send_at": _time(record.send_at),
+        "expires_at": _time(record.expires_at),
+    }
+
+
+def email(record: EmailRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "status": record.status.value,
+        "mode": record.mode.value,
+        "provider": record.provider,
+        "user": record.user,
+        "from": _address(record.sender),
+        "to": [_address(one) for one in record.to],
+        "cc": [_address(one) for one in record.cc],
+        "bcc": [_address(one) for one in record.bcc],
+        "subject": record.subject,
+        "size": record.size,
+        "created_at": _time(record.created_at),
+        "updated_at": _time(record.updated_at),
+        "ended_at": _time(record.ended_at),
+        "send_at": _time(record.send_at),
+        "expires_at": _time(record.expires_at),
+        "next_attempt_at": _time(record.next_attempt_at) if record.status is Status.UNSENT else None,
+        "deferrals": record.deferrals,
+        "attempts": [
+            {
+                "at": _time(one.at),
+                "provider": one.provider,
+                "outcome": one.outcome,
+                "reply": one.reply,
+                "seconds": one.seconds,
+            }
+            for one in record.attempts
+        ],
+        "recipients": [_recipient(record, address) for address in record.recipients],
+        "message_id": record.message_id,
+        "metadata": dict(record.metadata),
+        "diagnosis": None,
+        "links": links(record),
+    }
+
+
+def links(record: EmailRecord) -> dict[str, str]:
+    """Relative to the host, with its route prefix; `cancel` is there while it may still work."""
+    own = f"/api/emails/{record.id}"
+    cancel = {} if record.status in ENDED else {"cancel": f"{own}/cancel"}
+    return {"self": own, "eml": f"{own}/eml"} | cancel
+
+
+def _recipient(record: EmailRecord, address: str) -> dict[str, Any]:
+    """One whose fate is not its own has the email's, with what the provider said of all."""
+    result = record.results.get(address)
+    if result is not None:
+        return {"address": address, "status": result.status.value, "reply": result.reply}
+    reply = record.attempts[-1].reply if record.attempts else None
+    return {"address": address, "status": record.status.value, "reply": reply}
+
+
+def _address(address: Address) -> dict[str, str]:
+    return {"address": address.address, "name": address.name}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

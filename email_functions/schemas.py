@@ -1,0 +1,334 @@
+"""What a caller may send: the shapes of API.md, checked by pydantic, turned into the core's own values.
+
+Every problem is reported with a JSON pointer, all of them at once, in words that say what to do.
+"""
+
+import base64
+import binascii
+import mimetypes
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from email_core.addresses import parse_address
+from email_core.delivery_state import Status
+from email_core.email_id import is_email_id
+from email_core.errors import FieldProblem, InvalidEmail
+from email_core.message import Address, Attachment, Importance, Message
+from email_core.mime import LONGEST_TOKEN
+from email_core.outbox import Order
+from email_core.record import Mode
+from email_core.stores.base import EmailQuery, View
+from email_core.text import has_control_character
+from email_functions.problems import NotJson
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\"))*", re.ASCII)
+_EXTRA_HEADER = re.compile(r"X-[A-Za-z0-9-]+|List-Unsubscribe|List-Unsubscribe-Post|References|In-Reply-To", re.I)
+_OWN_HEADERS = frozenset({"x-priority", "x-unsent"})
+_CONTENT_ID = re.compile(r"[!#-;=?-~]+")  # printable ASCII without space, quotation mark, < and >
+_MOST_METADATA = 50
+_FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _one_line(text: str) -> str:
+    if has_control_character(text):
+        raise ValueError("has a control character (a line break, a tab, ...): remove it")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class AddressBody(_Body):
+    """`"bob@example.com"` or `{"address": "bob@example.com", "name": "Bob"}`."""
+
+    address: str
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"address": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        parse_address(self.address, self.name)
+        return self
+
+    def to_core(self) -> Address:
+        return parse_address(self.address, self.name)
+
+
+class AttachmentBody(_Body):
+    name: Annotated[Line, Field(min_length=1, max_length=255)]
+    content: bytes
+    content_type: Line | None = None
+    inline: bool = False
+    content_id: Line | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_file_name(cls, name: str) -> str:
+        if "/" in name or "\\" in name:
+            raise ValueError("is a path: give the file's name alone")
+        return name
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _decoded(cls, text: Any) -> Any:
+        if not isinstance(text, str):
+            raise ValueError("is not text: give the file's octets in base64")
+        try:
+            return base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError("is not base64 (RFC 4648, section 4, with padding and without line breaks)") from None
+
+    @field_validator("content_type")
+    @classmethod
+    def _is_media_type(cls, content_type: str | None) -> str | None:
+        if content_type is None:
+            return None
+        if not _MEDIA_TYPE.fullmatch(content_type):
+            raise ValueError("is not a media type like application/pdf")
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind.startswith(("multipart/", "message/")) and kind != "message/rfc822":
+            raise ValueError("cannot be attached as such: use application/octet-stream")
+        return content_type
+
+    @field_validator("content_id")
+    @classmethod
+    def _is_content_id(cls, content_id: str | None) -> str | None:
+        if content_id is not None and not _CONTENT_ID.fullmatch(content_id):
+            raise ValueError("has a character that a content id cannot have: use letters, digits, - . _ @")
+        return content_id
+
+    @model_validator(mode="after")
+    def _inline_has_id(self) -> Self:
+        if self.inline and not self.content_id:
+            raise ValueError("is inline, so it needs a content_id: the HTML shows it by cid:<content_id>")
+        return self
+
+    def to_core(self) -> Attachment:
+        guessed, _ = mimetypes.guess_type(self.name)
+        kind = self.content_type or guessed or "application/octet-stream"
+        return Attachment(self.name, kind, self.content, self.inline, self.content_id)
+
+
+class OrderBody(_Body):
+    """How an email is to be sent: in the JSON body, or in the query string beside a message/rfc822 body."""
+
+    mode: Mode = Mode.BATCH
+    user: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
+    provider: Annotated[Line, Field(max_length=64)] | None = None
+    send_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    dry_run: bool = False
+
+    def order(self, metadata: Mapping[str, str]) -> Order:
+        return Order(
+            mode=self.mode,
+            user=self.user,
+            provider=self.provider,
+            send_at=self.send_at,
+            expires_at=self.expires_at,
+            metadata=metadata,
+        )
+
+
+class EmailBody(OrderBody):
+    sender: AddressBody | None = Field(None, alias="from")
+    to: list[AddressBody] = []
+    cc: list[AddressBody] = []
+    bcc: list[AddressBody] = []
+    reply_to: list[AddressBody] = []
+    subject: Annotated[Line, Field(max_length=998)] = ""
+    text: str | None = None
+    html: str | None = None
+    template: str | None = None
+    attachments: Annotated[list[AttachmentBody], Field(max_length=250)] = []
+    headers: dict[str, Line] = {}
+    importance: Importance = Importance.NORMAL
+    metadata: Annotated[dict[Line, Line], Field(max_length=_MOST_METADATA)] = {}
+
+    @field_validator("template")
+    @classmethod
+    def _exists(cls, template: str | None) -> str | None:
+        if template is not None:
+            raise ValueError("names a template that does not exist: there are no templates yet, give text or html")
+        return template
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, headers: dict[str, str]) -> dict[str, str]:
+        names = [name.lower() for name in headers]
+        for name, value in headers.items():
+            if not _EXTRA_HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
+                raise ValueError(
+                    f"may not set {name[:80]!r}: only X- headers, List-Unsubscribe, List-Unsubscribe-Post, "
+                    "References and In-Reply-To can be set"
+                )
+            if names.count(name.lower()) > 1:
+                raise ValueError(f"sets {name} twice")
+            if len(value) > 8192 or max(map(len, value.split(" "))) > LONGEST_TOKEN:
+                raise ValueError(f"has a value of {name} that is too long: {LONGEST_TOKEN} characters without a space")
+        return headers
+
+    @field_validator("metadata")
+    @classmethod
+    def _is_short(cls, metadata: dict[str, str]) -> dict[str, str]:
+        if any(len(key) > 128 or len(value) > 1024 for key, value in metadata.items()):
+            raise ValueError("is too long: keys have at most 128 characters, values 1,024")
+        return metadata
+
+    @field_validator("attachments")
+    @classmethod
+    def _inline_is_shown(cls, attachments: list[AttachmentBody], info: ValidationInfo) -> list[AttachmentBody]:
+        if info.data.get("html") is None and any(one.inline for one in attachments):
+            raise ValueError("has an inline file, but there is no html that could show it")
+        ids = [one.content_id for one in attachments if one.content_id]
+        if len(ids) != len(set(ids)):
+            raise ValueError("has the same content_id twice")
+        return attachments
+
+    def message(self) -> Message:
+        return Message(
+            sender=self.sender.to_core() if self.sender else None,
+            to=_addresses(self.to),
+            cc=_addresses(self.cc),
+            bcc=_addresses(self.bcc),
+            reply_to=_addresses(self.reply_to),
+            subject=self.subject,
+            text=self.text,
+            html=self.html,
+            attachments=tuple(one.to_core() for one in self.attachments),
+            headers=self.headers,
+            importance=self.importance,
+        )
+
+
+class ListQuery(_Body):
+    """The query string of a list. The texts of a query string are no JSON: they are read leniently."""
+
+    model_config = ConfigDict(strict=False)
+
+    view: View = View.HISTORY
+    status: Status | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    provider: str | None = None
+    mode: Mode | None = None
+    user: str | None = None
+    since: AwareDatetime | None = Field(None, alias="from")
+    until: AwareDatetime | None = Field(None, alias="to")
+    q: str | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: str | None = None
+
+    @field_validator("cursor")
+    @classmethod
+    def _is_cursor(cls, cursor: str | None) -> str | None:
+        if cursor is not None and not is_email_id(cursor):
+            raise ValueError("is no cursor: give the `next` of the page before")
+        return cursor
+
+    def to_core(self) -> EmailQuery:
+        return EmailQuery(
+            view=self.view,
+            status=self.status,
+            sender=self.sender,
+            recipient=self.recipient,
+            provider=self.provider,
+            mode=self.mode,
+            user=self.user,
+            subject=self.q,
+            since=self.since,
+            until=self.until,
+            limit=self.limit,
+            after=self.cursor,
+        )
+
+
+def email_body(body: bytes) -> EmailBody:
+    """Raises NotJson or InvalidEmail."""
+    if not body.strip():
+        raise NotJson("the body is empty: send the email as a JSON object")
+    try:
+        return EmailBody.model_validate_json(body)
+    except ValidationError as error:
+        raise _translated(error, EmailBody) from None
+
+
+def order_query(params: Mapping[str, str]) -> OrderBody:
+    """The query string beside a message/rfc822 body. Raises InvalidEmail with pointers like `?mode`."""
+    return _from_query(OrderBody, params)
+
+
+def list_query(params: Mapping[str, str]) -> ListQuery:
+    """Raises InvalidEmail with pointers like `?limit`."""
+    return _from_query(ListQuery, params)
+
+
+def _from_query(model: type[_Model], params: Mapping[str, str]) -> _Model:
+    wanted = {name: value for name, value in params.items() if name != _FUNCTION_KEY}
+    try:
+        return model.model_validate(wanted, strict=False)
+    except ValidationError as error:
+        problems = _translated(error, model).problems
+        raise InvalidEmail(*(FieldProblem("?" + one.pointer[1:], one.detail) for one in problems)) from None
+
+
+def _addresses(bodies: list[AddressBody]) -> tuple[Address, ...]:
+    return tuple(one.to_core() for one in bodies)
+
+
+def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
+    details = error.errors(include_url=False, include_input=False)
+    if details[0]["type"] == "json_invalid":
+        raise NotJson(details[0]["msg"]) from None
+    return InvalidEmail(*(FieldProblem(_pointer(one), _detail(one, model)) for one in details))
+
+
+def _pointer(error: ErrorDetails) -> str:
+    """RFC 6901. The `[key]` that pydantic adds where a key itself is wrong is no part of the way to it."""
+    path = [str(part) for part in error["loc"] if part != "[key]"]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
+    match error["type"]:
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "missing":
+            return "is required"
+        case "extra_forbidden" if len(error["loc"]) == 1:
+            return f"is not a field: the fields are {', '.join(sorted(_field_names(model)))}"
+        case "extra_forbidden":
+            return "is not a field here"
+        case "timezone_aware":
+            return "has no offset: write it like 2026-01-31T09:00:00+01:00, or with Z for UTC"
+        case "model_type" | "dict_type":
+            return "is not a JSON object"
+    return error["msg"][:1].lower() + error["msg"][1:]
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
