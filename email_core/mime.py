@@ -122,13 +122,19 @@ def _body(message: Message) -> MIMEPart:
     else:
         body.set_content(message.text)
         body.add_alternative(message.html, subtype="html")
-    html = body.get_body(("html",)) if message.html is not None else None
+    html = cast(MIMEPart, body.get_body(("html",))) if message.html is not None else None
     for file in message.attachments:
         if file.inline and html is not None:
-            cast(EmailMessage, html).add_related(_part(file))
+            _attach(html, "related", _part(file))
         else:
-            body.add_attachment(_part(file))
+            _attach(body, "mixed", _part(file))
     return body
+
+
+def _attach(whole: MIMEPart, kind: str, part: MIMEPart) -> None:
+    if whole.get_content_type() != f"multipart/{kind}":
+        whole.make_related() if kind == "related" else whole.make_mixed()
+    whole.attach(part)
 
 
 def _part(file: Attachment) -> MIMEPart:

@@ -68,7 +68,7 @@ def answered(door: Door) -> Door:
 def _problem_of(error: Exception, request_id: str) -> func.HttpResponse:
     match error:
         case InvalidEmail():
-            return problem_response(422, "The email is not valid", _summary(error.problems), error.problems)
+            return problem_response(422, "The request is not valid", _summary(error.problems), error.problems)
         case NotJson():
             return problem_response(400, "The body is not JSON", str(error), [FieldProblem("", str(error))])
         case UnsupportedMediaType():
