@@ -20,6 +20,12 @@ from email_core.stores.base import Doorbells, EmailStore
 
 STORAGE_SETTING = "EmailStorage"
 
+_MEBIBYTE = 1024 * 1024
+_STREAMED_UPLOAD: dict[str, Any] = {  # what is larger goes in blocks, read from the stream and not copied
+    "max_single_put_size": _MEBIBYTE,
+    "min_large_block_upload_threshold": _MEBIBYTE,
+    "max_block_size": 8 * _MEBIBYTE,
+}
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
@@ -113,8 +119,8 @@ class StorageClients:
         from azure.storage.blob.aio import BlobServiceClient
 
         if self._connection:
-            return BlobServiceClient.from_connection_string(self._connection)
-        return BlobServiceClient(self._address("blobServiceUri"), credential=self._credential())
+            return BlobServiceClient.from_connection_string(self._connection, **_STREAMED_UPLOAD)
+        return BlobServiceClient(self._address("blobServiceUri"), credential=self._credential(), **_STREAMED_UPLOAD)
 
     def _address(self, service: str) -> str:
         setting = f"{STORAGE_SETTING}__{service}"

@@ -66,7 +66,10 @@ class Delivery:
             return _ended_quietly(doorbell, "another worker was first")
         outcome, seconds = await self._hand_over(claimed)
         settled = settle(claimed.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance())
-        await self._record(claimed, settled)
+        try:
+            await self._record(claimed, settled)
+        except LostRace:
+            logger.warning("email %s: the lease was over before the outcome %s", settled.id, outcome.kind.value)
         return None
 
     async def _claim(self, stored: StoredEmail, now: datetime) -> StoredEmail:

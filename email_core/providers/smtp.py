@@ -72,6 +72,7 @@ class SmtpProvider(Provider):
         try:
             try:
                 await client.connect()
+                await _greet(client)
             except _NETWORK_ERRORS as error:
                 return _not_connected(error)
             client.timeout = COMMAND_SECONDS
@@ -160,6 +161,15 @@ class _Transaction:
             reply=_reply_text(response.code, response.message),
             recipients=replies if exceptions else {},
         )
+
+
+async def _greet(client: SMTP) -> None:
+    """What the server offers must be known before MAIL; connecting asks only where it needs STARTTLS."""
+    if client.is_ehlo_or_helo_needed:
+        try:
+            await client.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            await client.helo()  # a server of before 1995: it offers nothing
 
 
 def _default_tls_context() -> ssl.SSLContext:

@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 from azure.core import MatchConditions
@@ -94,7 +95,8 @@ class AzureEmailStore:
             if inline is None:
                 await self._content.upload_blob(
                     _blob_name(record.id),
-                    mime,
+                    BytesIO(mime),
+                    length=len(mime),
                     overwrite=True,  # a repeated try of the same upload
                     content_settings=ContentSettings(content_type="message/rfc822"),
                 )

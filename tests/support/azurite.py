@@ -56,8 +56,20 @@ def running_azurite() -> Iterator[Azurite]:
     blob, queue, table = free_port(), free_port(), free_port()
     accounts = ";".join(f"test{number}:{KEY}" for number in range(ACCOUNTS))
     process = subprocess.Popen(
-        ["node", str(AZURITE), "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-        + ["--blobPort", str(blob), "--queuePort", str(queue), "--tablePort", str(table)],
+        [
+            "node",
+            str(AZURITE),
+            "--inMemoryPersistence",
+            "--skipApiVersionCheck",
+            "--disableTelemetry",
+            "--silent",
+            "--blobPort",
+            str(blob),
+            "--queuePort",
+            str(queue),
+            "--tablePort",
+            str(table),
+        ],
         env=os.environ | {"AZURITE_ACCOUNTS": accounts},
         stdout=subprocess.DEVNULL,
     )

@@ -1,0 +1,206 @@
+"""What every email store must do: one suite over all of them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from email_core.delivery_state import Event, Status
+from email_core.errors import LostRace
+from email_core.message import Address
+from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
+from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, EmailStore, StoredEmail, View
+from email_core.stores.memory import MemoryEmailStore
+from tests.support.emails import NOON, email
+from tests.support.storage import azure_stores
+
+MIME = b"Subject: Statement\r\n\r\nHello\r\n"
+UNSENT, HISTORY = EmailQuery(view=View.UNSENT), EmailQuery(view=View.HISTORY)
+
+
+@pytest.fixture(params=["memory", "azure"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[EmailStore]:
+    if request.param == "memory":
+        yield MemoryEmailStore()
+        return
+    async with azure_stores(request.getfixturevalue("storage_connection")) as (emails, _):
+        yield emails
+
+
+def claimed(record: EmailRecord) -> EmailRecord:
+    return record.after(Event.CLAIM, NOON, claims=record.claims + 1, lease_until=NOON + timedelta(minutes=6))
+
+
+def sent(record: EmailRecord) -> EmailRecord:
+    attempt = Attempt(NOON, "smtp", "delivered", "250 OK", 0.25)
+    return claimed(record).with_attempt(attempt).after(Event.SEND, NOON)
+
+
+async def keep(store: EmailStore, record: EmailRecord, *, ended: bool = False) -> StoredEmail:
+    stored = await store.insert(record, MIME)
+    if ended:
+        await store.end(stored, sent(record))
+    return stored
+
+
+async def ids(store: EmailStore, query: EmailQuery) -> list[str]:
+    return [record.id for record in (await store.page(query)).items]
+
+
+async def test_inserted_email_is_read_back_whole(store):
+    record = email(
+        user="ann",
+        to=(Address("bob@example.com", "Bøb"), Address("eve@example.com")),
+        cc=(Address("cc@example.com"),),
+        bcc=(Address("bcc@example.com"),),
+        subject="Übersicht",
+        metadata={"order": "42"},
+        send_at=NOON + timedelta(hours=1),
+        expires_at=NOON + timedelta(days=1, microseconds=123456),
+    )
+    await store.insert(record, MIME)
+    assert (await store.get(record.id)).record == record
+
+
+async def test_record_of_500_long_recipients_and_their_replies_is_read_back_whole(store):
+    to = tuple(Address(f"{number:03}{'x' * 60}@{'long-domain.' * 15}example", "Ñame " * 60) for number in range(500))
+    replies = {one.address: RecipientResult(Status.FAILED, f"550 5.1.1 no {one.address[:3]} " * 15) for one in to}
+    record = email(to=to, results=replies)
+    await store.insert(record, MIME)
+    assert (await store.get(record.id)).record == record
+
+
+async def test_unknown_id_is_none(store):
+    assert await store.get(email().id) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, INLINE_CONTENT_LIMIT, INLINE_CONTENT_LIMIT + 1, 5_000_000])
+async def test_content_comes_back_octet_for_octet(store, size):
+    mime = bytes(number % 256 for number in range(size))
+    record = email()
+    await store.insert(record, mime)
+    assert await store.content(await store.get(record.id)) == mime
+
+
+async def test_content_survives_the_move_to_the_history(store):
+    record = email()
+    await keep(store, record, ended=True)
+    assert await store.content(await store.get(record.id)) == MIME
+
+
+async def test_update_writes_the_next_version(store):
+    stored = await keep(store, email())
+    await store.update(stored, claimed(stored.record))
+    assert (await store.get(stored.record.id)).record == claimed(stored.record)
+
+
+async def test_update_from_the_version_just_written_succeeds(store):
+    stored = await keep(store, email())
+    again = await store.update(stored, claimed(stored.record))
+    returned = again.record.after(Event.RETURN, NOON, next_attempt_at=NOON + timedelta(minutes=1))
+    await store.update(again, returned)
+    assert (await store.get(stored.record.id)).record == returned
+
+
+async def test_update_of_an_older_version_loses_and_writes_nothing(store):
+    stored = await keep(store, email())
+    await store.update(stored, claimed(stored.record))
+    with pytest.raises(LostRace):
+        await store.update(stored, replace(stored.record, deferrals=7))
+    assert (await store.get(stored.record.id)).record.deferrals == 0
+
+
+async def test_end_of_an_older_version_loses_and_moves_nothing(store):
+    stored = await keep(store, email())
+    await store.update(stored, claimed(stored.record))
+    with pytest.raises(LostRace):
+        await store.end(stored, stored.record.after(Event.CANCEL, NOON))
+    assert (await store.get(stored.record.id)).record.status is Status.SENDING
+
+
+@pytest.mark.parametrize("write", ["update", "end"])
+async def test_what_has_ended_is_never_written_again(store, write):
+    stored = await keep(store, email(), ended=True)
+    with pytest.raises(LostRace):
+        await getattr(store, write)(stored, sent(stored.record))
+
+
+async def test_email_is_in_one_view_at_a_time(store):
+    waiting, over = email(), email()
+    await keep(store, waiting)
+    await keep(store, over, ended=True)
+    assert await ids(store, UNSENT) == [waiting.id]
+    assert await ids(store, HISTORY) == [over.id]
+
+
+async def test_list_is_newest_first_across_days_and_shards(store):
+    moments = [NOON - timedelta(hours=13 * number) for number in range(6)]
+    records = [email(at, shard) for at in moments for shard in (5, 0, 2)]
+    for record in reversed(records):
+        await keep(store, record, ended=True)
+    listed = await ids(store, HISTORY)
+    assert listed == sorted(record.id for record in records)
+    assert [listed[0][:13], listed[-1][:13]] == [records[0].id[:13], records[-1].id[:13]]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7])
+async def test_pages_follow_each_other_without_gap_or_repeat(store, limit):
+    records = [email(NOON - timedelta(hours=9 * number), number % 3) for number in range(7)]
+    for record in records:
+        await keep(store, record, ended=True)
+    seen, after = [], None
+    for _ in range(7):
+        page = await store.page(replace(HISTORY, limit=limit, after=after))
+        assert len(page.items) <= limit
+        seen += [record.id for record in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert seen == [record.id for record in records]
+
+
+async def test_page_that_is_full_and_last_has_no_next(store):
+    await keep(store, email(), ended=True)
+    assert (await store.page(replace(HISTORY, limit=1))).next is None
+
+
+FILTERS = {
+    "status": ({"status": Status.FAILED}, {}),
+    "sender in any case": ({"sender": "Eve@Contoso.com"}, {"sender": Address("eve@contoso.COM")}),
+    "recipient among bcc": ({"recipient": "X@example.com"}, {"bcc": (Address("x@example.com"),)}),
+    "provider": ({"provider": "graph"}, {"provider": "graph"}),
+    "mode": ({"mode": Mode.INTERACTIVE}, {"mode": Mode.INTERACTIVE}),
+    "user with a quote": ({"user": "o'neil"}, {"user": "o'neil"}),
+    "part of the subject": ({"subject": "ÜBER"}, {"subject": "Die Übersicht"}),
+    "since": ({"since": NOON + timedelta(minutes=1)}, {"at": NOON + timedelta(minutes=1)}),
+    "until": ({"until": NOON}, {"at": NOON - timedelta(days=2)}),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+async def test_filter_finds_only_what_matches(store, name):
+    wanted, about = FILTERS[name]
+    await keep(store, email(), ended=True)
+    match = email(**about)
+    if name == "status":
+        stored = await store.insert(match, MIME)
+        await store.end(stored, claimed(match).after(Event.FAIL, NOON))
+    else:
+        await keep(store, match, ended=True)
+    assert await ids(store, replace(HISTORY, **wanted)) == [match.id]
+
+
+async def test_rare_match_behind_many_days_is_reached_by_following_next(store):
+    match = email(NOON - timedelta(days=40), subject="Needle")
+    await keep(store, match, ended=True)
+    for days in range(40):
+        await keep(store, email(NOON - timedelta(days=days)), ended=True)
+    query, found = replace(HISTORY, subject="needle"), []
+    for _ in range(3):
+        page = await store.page(query)
+        found += [record.id for record in page.items]
+        if page.next is None:
+            break
+        query = replace(query, after=page.next)
+    assert found == [match.id]

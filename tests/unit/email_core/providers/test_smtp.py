@@ -1,0 +1,218 @@
+"""What the SMTP provider makes of everything a server can say or do, on a real connection."""
+
+import asyncio
+import ssl
+
+import pytest
+import trustme
+
+from email_core.providers import smtp
+from email_core.providers.base import Outcome, OutcomeKind, RecipientVerdict, Submission
+from email_core.providers.smtp import SmtpProvider, SmtpSettings
+from tests.support.azurite import free_port
+from tests.support.smtp_server import DROP, HANG, SmtpServer, smtp_server
+
+SUBMISSION = Submission(
+    sender="ann@contoso.com",
+    recipients=("bob@example.com", "eve@example.com"),
+    message_id="<1@contoso.com>",
+    mime=b"Subject: Dots\r\n\r\n.\r\n..two\r\nend\r\n",
+)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def provider(server: SmtpServer, security: str = "none", trusted: ssl.SSLContext | None = None) -> SmtpProvider:
+    settings = SmtpSettings(server="127.0.0.1", port=server.port, security=security, local_hostname="client.test")
+    return SmtpProvider(settings, trusted)
+
+
+async def submit(server: SmtpServer, submission: Submission = SUBMISSION) -> Outcome:
+    return await provider(server).submit(submission)
+
+
+async def test_accepted_content_is_delivered_with_the_server_s_words():
+    async with smtp_server() as server:
+        assert await submit(server) == Outcome(kind=OutcomeKind.DELIVERED, reply="250 2.0.0 queued as 4711")
+    assert server.commands == [
+        "EHLO client.test",
+        f"MAIL FROM:<ann@contoso.com> size={len(SUBMISSION.mime)}",
+        "RCPT TO:<bob@example.com>",
+        "RCPT TO:<eve@example.com>",
+        "DATA",
+    ]
+
+
+async def test_lines_of_dots_arrive_as_they_were_written():
+    async with smtp_server() as server:
+        await submit(server)
+    assert server.contents == [b"Subject: Dots\r\n\r\n..\r\n...two\r\nend\r\n.\r\n"]
+
+
+# step, what the server says there -> what it means
+REPLIES = [
+    ("connect", "421 4.3.2 try later", OutcomeKind.TRANSIENT),
+    ("connect", "554 5.7.1 no", OutcomeKind.TRANSIENT),
+    ("connect", DROP, OutcomeKind.TRANSIENT),
+    ("connect", "garbage", OutcomeKind.TRANSIENT),
+    ("ehlo", DROP, OutcomeKind.TRANSIENT),
+    ("mail", "451 4.3.0 later", OutcomeKind.TRANSIENT),
+    ("mail", "550 5.7.60 not as this sender", OutcomeKind.PERMANENT),
+    ("mail", DROP, OutcomeKind.TRANSIENT),
+    ("rcpt", "450 4.2.0 later", OutcomeKind.TRANSIENT),
+    ("rcpt", "550 5.1.1 unknown", OutcomeKind.PERMANENT),
+    ("rcpt", "421 4.3.0 closing", OutcomeKind.TRANSIENT),
+    ("rcpt", DROP, OutcomeKind.TRANSIENT),
+    ("data", "451 4.3.0 later", OutcomeKind.TRANSIENT),
+    ("data", "554 5.5.1 no", OutcomeKind.PERMANENT),
+    ("content", "451 4.3.0 later", OutcomeKind.TRANSIENT),
+    ("content", "554 5.6.0 spam", OutcomeKind.PERMANENT),
+    ("content", DROP, OutcomeKind.UNCONFIRMED),
+]
+
+
+@pytest.mark.parametrize(("step", "reply", "kind"), REPLIES)
+async def test_reply_means(step, reply, kind):
+    async with smtp_server({step: reply}) as server:
+        outcome = await submit(server)
+    assert outcome.kind is kind
+    if reply[0] in "45" and step != "connect":
+        assert outcome.reply == reply
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ("connect", OutcomeKind.TRANSIENT),
+        ("mail", OutcomeKind.TRANSIENT),
+        ("rcpt", OutcomeKind.TRANSIENT),
+        ("content", OutcomeKind.UNCONFIRMED),
+    ],
+)
+async def test_server_that_says_nothing_is_given_up(step, kind, monkeypatch):
+    monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(smtp, "COMMAND_SECONDS", 0.05)
+    async with smtp_server({step: HANG}) as server:
+        assert (await submit(server)).kind is kind
+
+
+async def test_no_server_is_transient():
+    async with smtp_server() as server:
+        server.port = free_port()
+        assert (await submit(server)).kind is OutcomeKind.TRANSIENT
+
+
+async def test_some_recipients_refused_is_partly_delivered_and_says_which():
+    async with smtp_server({"rcpt to:<eve@example.com>": "550 5.1.1 unknown"}) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.PARTLY_DELIVERED, "250 2.0.0 queued as 4711")
+    assert {address: (one.verdict, one.reply) for address, one in outcome.recipients.items()} == {
+        "bob@example.com": (RecipientVerdict.ACCEPTED, "250 2.1.5 OK"),
+        "eve@example.com": (RecipientVerdict.REFUSED, "550 5.1.1 unknown"),
+    }
+
+
+async def test_one_refused_and_one_deferred_is_transient_and_says_which():
+    replies = {"rcpt to:<eve@example.com>": "550 5.1.1 unknown", "rcpt to:<bob@example.com>": "450 4.2.0 greylisted"}
+    async with smtp_server(replies) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.TRANSIENT, "450 4.2.0 greylisted")
+    assert [one.verdict for one in outcome.recipients.values()] == [RecipientVerdict.LATER, RecipientVerdict.REFUSED]
+    assert server.contents == []
+
+
+async def test_message_over_the_server_s_size_is_refused_before_it_is_sent():
+    async with smtp_server(extensions=("SIZE 10",)) as server:
+        outcome = await submit(server)
+    assert outcome.kind is OutcomeKind.PERMANENT
+    assert "10 octets" in outcome.reply
+    assert len(server.commands) == 1
+
+
+async def test_server_that_knows_only_helo_gets_the_mail():
+    async with smtp_server({"ehlo": "502 5.5.1 what?", "helo": "250 test"}) as server:
+        assert (await submit(server)).kind is OutcomeKind.DELIVERED
+
+
+@pytest.mark.parametrize("extension", ["SIZE", "SIZE 0"])
+async def test_server_without_a_size_limit_takes_any(extension):
+    async with smtp_server(extensions=(extension,)) as server:
+        assert (await submit(server)).kind is OutcomeKind.DELIVERED
+
+
+async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
+    submission = Submission(
+        sender="ann@contoso.com", recipients=("jörg@example.com",), message_id="<1@x>", mime=b"\r\n"
+    )
+    async with smtp_server() as server:
+        assert (await submit(server, submission)).kind is OutcomeKind.DELIVERED
+    assert server.commands[1].endswith("SMTPUTF8")
+    assert server.commands[2] == "RCPT TO:<jörg@example.com>"
+    async with smtp_server(extensions=()) as server:
+        outcome = await submit(server, submission)
+    assert outcome.kind is OutcomeKind.PERMANENT
+    assert "SMTPUTF8" in outcome.reply
+
+
+async def test_starttls_is_used_before_anything_is_said(server_tls, trusted):
+    async with smtp_server(tls=server_tls) as server:
+        assert (await provider(server, "starttls", trusted).submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+    assert [command.split()[0] for command in server.commands] == [
+        "EHLO",
+        "STARTTLS",
+        "EHLO",
+        "MAIL",
+        "RCPT",
+        "RCPT",
+        "DATA",
+    ]
+
+
+async def test_implicit_tls_delivers(server_tls, trusted):
+    async with smtp_server(implicit_tls=server_tls) as server:
+        assert (await provider(server, "tls", trusted).submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+
+
+async def test_server_without_starttls_is_a_matter_of_configuration_and_gets_no_mail(trusted):
+    async with smtp_server() as server:
+        outcome = await provider(server, "starttls", trusted).submit(SUBMISSION)
+    assert outcome.kind is OutcomeKind.CONFIGURATION
+    assert [command.split()[0] for command in server.commands] == ["EHLO"]
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_certificate_that_nobody_vouches_for_is_a_matter_of_configuration(security, server_tls):
+    tls = {"tls": server_tls} if security == "starttls" else {"implicit_tls": server_tls}
+    async with smtp_server(**tls) as server:
+        outcome = await provider(server, security).submit(SUBMISSION)
+    assert outcome.kind is OutcomeKind.CONFIGURATION
+    assert "certificate" in outcome.reply
+    assert server.contents == []
+
+
+@pytest.mark.parametrize("step", ["mail", "content"])
+async def test_canceled_submission_closes_its_connection(step):
+    async with smtp_server({step: HANG}) as server:
+        task = asyncio.create_task(submit(server))
+        await server.hanging.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert server.open_connections == 0

@@ -1,0 +1,323 @@
+"""The send path over the memory stores, with a provider that answers as told."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from email_core.delivery import EARLY, LEASE, Delivery, settle
+from email_core.delivery_state import Event, Status
+from email_core.errors import LostRace
+from email_core.message import Address
+from email_core.parameters import Parameters
+from email_core.providers.base import (
+    Outcome,
+    OutcomeKind,
+    Provider,
+    RecipientReply,
+    RecipientVerdict,
+    Submission,
+)
+from email_core.record import ATTEMPTS_KEPT, EmailRecord, Mode, RecipientResult
+from email_core.stores.base import LONGEST_DELAY, Doorbell
+from email_core.stores.memory import MemoryDoorbells, MemoryEmailStore
+from tests.support.emails import NOON, Clock, email
+
+MIME = b"Subject: Statement\r\n\r\nHello\r\n"
+DELIVERED = Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
+BUSY = Outcome(kind=OutcomeKind.TRANSIENT, reply="421 busy")
+REFUSED = Outcome(kind=OutcomeKind.PERMANENT, reply="550 no")
+BOB, EVE = Address("bob@example.com"), Address("eve@example.com")
+ACCEPTED, NO, LATER = (
+    RecipientReply(verdict, reply)
+    for verdict, reply in zip(RecipientVerdict, ("250 OK", "550 unknown", "450 later"), strict=True)
+)
+
+
+class ScriptedProvider(Provider):
+    name = "smtp"
+
+    def __init__(self, *outcomes: Outcome | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.submissions: list[Submission] = []
+
+    async def submit(self, submission: Submission) -> Outcome:
+        self.submissions.append(submission)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class World:
+    """One email in the outbox, and everything that answers its doorbell."""
+
+    def __init__(self, *outcomes: Outcome | Exception) -> None:
+        self.provider = ScriptedProvider(*outcomes)
+        self.emails = MemoryEmailStore()
+        self.doorbells = MemoryDoorbells()
+        self.clock = Clock()
+        self.delivery = Delivery(
+            emails=self.emails,
+            doorbells=self.doorbells,
+            providers={"smtp": self.provider},
+            parameters=Parameters(),
+            clock=self.clock,
+            chance=lambda: 0.0,
+        )
+
+    async def keep(self, record: EmailRecord) -> Doorbell:
+        await self.emails.insert(record, MIME)
+        return Doorbell(record.id, record.mode)
+
+    async def record(self, bell: Doorbell) -> EmailRecord:
+        return (await self.emails.get(bell.email_id)).record
+
+
+async def test_delivered_email_is_sent_with_the_provider_s_reply():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.ended_at) == (Status.SENT, NOON)
+    assert [(one.provider, one.outcome, one.reply) for one in record.attempts] == [("smtp", "delivered", "250 OK")]
+    assert world.doorbells.rung == []
+
+
+async def test_provider_gets_the_envelope_and_the_content():
+    world = World(DELIVERED)
+    record = email(to=(BOB,), cc=(Address("BOB@example.com"),), bcc=(EVE,))
+    await world.delivery.answer(await world.keep(record))
+    assert world.provider.submissions == [
+        Submission(
+            sender="ann@contoso.com",
+            recipients=("bob@example.com", "eve@example.com"),
+            message_id=record.message_id,
+            mime=MIME,
+        )
+    ]
+
+
+async def test_second_doorbell_sends_nothing_more():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    await world.delivery.answer(bell)
+    assert len(world.provider.submissions) == 1
+
+
+async def test_doorbell_of_an_unknown_email_ends_quietly():
+    await World().delivery.answer(Doorbell(email().id, Mode.BATCH))
+
+
+async def test_transient_failure_returns_to_the_outbox_and_rings_when_it_is_due():
+    world = World(BUSY, DELIVERED)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.next_attempt_at) == (Status.UNSENT, NOON + timedelta(seconds=30))
+    assert world.doorbells.rung == [(bell, timedelta(seconds=30))]
+    world.clock.advance(seconds=30)
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+
+
+async def test_permanent_failure_ends_as_failed_without_another_doorbell():
+    world = World(REFUSED)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.FAILED
+    assert world.doorbells.rung == []
+
+
+async def test_early_doorbell_comes_back_in_time_and_sends_nothing():
+    world = World()
+    bell = await world.keep(email(send_at=NOON + timedelta(hours=2)))
+    await world.delivery.answer(bell)
+    assert world.doorbells.rung == [(bell, timedelta(hours=2))]
+    assert world.provider.submissions == []
+
+
+async def test_doorbell_of_far_off_mail_comes_back_within_the_queue_s_limit():
+    world = World()
+    bell = await world.keep(email(send_at=NOON + timedelta(days=100)))
+    await world.delivery.answer(bell)
+    assert world.doorbells.rung == [(bell, LONGEST_DELAY)]
+
+
+async def test_doorbell_that_is_early_by_the_clocks_difference_sends():
+    world = World(DELIVERED)
+    bell = await world.keep(email(send_at=NOON + EARLY))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"expires_at": NOON},
+        {"at": NOON - timedelta(days=30)},
+        {"at": NOON - timedelta(days=60), "send_at": NOON - timedelta(days=30)},
+        {"expires_at": NOON, "next_attempt_at": NOON + timedelta(hours=1)},
+    ],
+)
+async def test_email_past_its_time_expires_and_is_not_sent(about):
+    world = World()
+    bell = await world.keep(email(**about))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.EXPIRED
+
+
+async def test_scheduled_email_expires_30_days_after_its_time_not_after_accept():
+    world = World(DELIVERED)
+    bell = await world.keep(email(NOON - timedelta(days=40), send_at=NOON))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+
+
+async def test_retry_is_rung_at_the_expiry_where_that_comes_first():
+    world = World(BUSY)
+    bell = await world.keep(email(expires_at=NOON + timedelta(seconds=10)))
+    await world.delivery.answer(bell)
+    assert world.doorbells.rung == [(bell, timedelta(seconds=10))]
+
+
+async def test_claimed_email_is_left_to_its_worker_until_the_lease_is_over():
+    world = World(DELIVERED)
+    record = email()
+    bell = await world.keep(record)
+    stored = await world.emails.get(record.id)
+    await world.emails.update(stored, record.after(Event.CLAIM, NOON, claims=1, lease_until=NOON + LEASE))
+    await world.delivery.answer(bell)
+    assert world.provider.submissions == []
+    world.clock.advance(seconds=LEASE.total_seconds())
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+    assert (await world.record(bell)).claims == 2
+
+
+async def test_loser_of_the_claim_sends_nothing():
+    world = World()
+    bell = await world.keep(email())
+
+    async def lost(*_):
+        raise LostRace(bell.email_id)
+
+    world.emails.update = lost
+    await world.delivery.answer(bell)
+    assert world.provider.submissions == []
+
+
+async def test_outcome_of_a_worker_that_lost_its_lease_is_not_written_over_the_other_s():
+    world = World(BUSY)
+    bell = await world.keep(email())
+    submit = world.provider.submit
+
+    async def another_worker_takes_over(submission):
+        stored = await world.emails.get(bell.email_id)
+        await world.emails.update(stored, replace(stored.record, claims=99))
+        return await submit(submission)
+
+    world.provider.submit = another_worker_takes_over
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).claims == 99
+    assert (await world.record(bell)).attempts == ()
+    assert world.doorbells.rung == []
+
+
+async def test_provider_that_raises_leaves_the_email_unconfirmed_and_to_be_retried():
+    world = World(RuntimeError("boom bob@example.com"))
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.attempts[0].outcome) == (Status.UNSENT, "unconfirmed")
+    assert "bob" not in record.attempts[0].reply
+
+
+async def test_provider_that_is_not_configured_any_more_keeps_the_email_waiting():
+    world = World()
+    bell = await world.keep(email(provider="graph"))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.attempts[0].outcome) == (Status.UNSENT, "configuration")
+
+
+async def test_lost_content_fails_with_that_reason():
+    world = World()
+    record = email()
+    await world.emails.insert(record, bytes(100_000))
+    world.emails._blobs.clear()
+    await world.delivery.answer(Doorbell(record.id, record.mode))
+    stored = (await world.emails.get(record.id)).record
+    assert stored.status is Status.FAILED
+    assert "content" in stored.attempts[0].reply
+
+
+async def test_only_waiting_recipients_are_tried_again():
+    partly = Outcome(
+        kind=OutcomeKind.PARTLY_DELIVERED, reply="250 OK", recipients={BOB.address: ACCEPTED, EVE.address: LATER}
+    )
+    world = World(partly, DELIVERED)
+    bell = await world.keep(email(to=(BOB, EVE)))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.UNSENT
+    world.clock.advance(seconds=30)
+    await world.delivery.answer(bell)
+    assert [one.recipients for one in world.provider.submissions] == [
+        ("bob@example.com", "eve@example.com"),
+        ("eve@example.com",),
+    ]
+    assert (await world.record(bell)).status is Status.SENT
+
+
+# kind, what was said of Bob and Eve, -> status, results of Bob and Eve (None: the email's own fate)
+SETTLEMENTS = [
+    (OutcomeKind.DELIVERED, {}, Status.SENT, (None, None)),
+    (OutcomeKind.PARTLY_DELIVERED, {BOB: ACCEPTED, EVE: NO}, Status.SENT, (Status.SENT, Status.FAILED)),
+    (OutcomeKind.PARTLY_DELIVERED, {BOB: ACCEPTED, EVE: LATER}, Status.UNSENT, (Status.SENT, None)),
+    (OutcomeKind.TRANSIENT, {}, Status.UNSENT, (None, None)),
+    (OutcomeKind.TRANSIENT, {BOB: NO, EVE: LATER}, Status.UNSENT, (Status.FAILED, None)),
+    (OutcomeKind.PERMANENT, {}, Status.FAILED, (None, None)),
+    (OutcomeKind.PERMANENT, {BOB: NO, EVE: NO}, Status.FAILED, (Status.FAILED, Status.FAILED)),
+    (OutcomeKind.CONFIGURATION, {}, Status.UNSENT, (None, None)),
+    (OutcomeKind.UNCONFIRMED, {}, Status.UNSENT, (None, None)),
+    (OutcomeKind.UNCONFIRMED, {BOB: NO}, Status.UNSENT, (Status.FAILED, None)),
+]
+
+
+def settled(record: EmailRecord, kind: OutcomeKind, replies: dict, **about) -> EmailRecord:
+    outcome = Outcome(
+        kind=kind, reply="said", recipients={one.address: reply for one, reply in replies.items()}, **about
+    )
+    claimed = record.after(Event.CLAIM, NOON)
+    return settle(claimed, outcome, at=NOON, seconds=0.5, now=NOON, chance=0.0)
+
+
+@pytest.mark.parametrize(("kind", "replies", "status", "results"), SETTLEMENTS)
+def test_settlement(kind, replies, status, results):
+    record = settled(email(to=(BOB, EVE)), kind, replies)
+    fates = tuple(record.results[one.address].status if one.address in record.results else None for one in (BOB, EVE))
+    assert (record.status, fates) == (status, results)
+
+
+def test_email_that_one_recipient_got_earlier_is_sent_even_if_the_rest_is_refused():
+    earlier = {BOB.address: RecipientResult(Status.SENT, "250 OK")}
+    assert settled(email(to=(BOB, EVE), results=earlier), OutcomeKind.PERMANENT, {EVE: NO}).status is Status.SENT
+
+
+def test_provider_s_own_wait_is_honoured():
+    record = settled(email(), OutcomeKind.TRANSIENT, {}, retry_after=timedelta(hours=3))
+    assert record.next_attempt_at == NOON + timedelta(hours=3)
+
+
+def test_only_the_newest_attempts_are_kept_but_all_are_counted():
+    record = email()
+    for _ in range(ATTEMPTS_KEPT + 5):
+        record = settled(record, OutcomeKind.TRANSIENT, {})
+    assert (len(record.attempts), record.tries) == (ATTEMPTS_KEPT, ATTEMPTS_KEPT + 5)
+
+
+def test_long_reply_is_cut():
+    outcome = Outcome(kind=OutcomeKind.PERMANENT, reply="5" * 10_000)
+    record = settle(email().after(Event.CLAIM, NOON), outcome, at=NOON, seconds=0, now=NOON, chance=0)
+    assert len(record.attempts[0].reply) == 500
