@@ -26,9 +26,7 @@ class SettingsError(Exception):
 def read_values(path: Path) -> dict[str, str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))["Values"]
-        return {
-            name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()
-        }
+        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise SettingsError(
             f'{path} must be JSON with an object "Values" ({type(error).__name__}: {error}); '

@@ -35,9 +35,7 @@ class Python(NamedTuple):
 def describe_python(name: str) -> Python | None:
     """Asks an interpreter about itself; None if it cannot answer (missing, or a shim that leads nowhere)."""
     try:
-        answer = subprocess.run(
-            [name, "-c", DESCRIBE_PYTHON], capture_output=True, text=True, check=True
-        ).stdout
+        answer = subprocess.run([name, "-c", DESCRIBE_PYTHON], capture_output=True, text=True, check=True).stdout
         version, executable, has_ensurepip = json.loads(answer)
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
@@ -68,9 +66,7 @@ def find_python(chosen: str) -> Python:
 
 def find_node() -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
-    version = (
-        subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip() if node else ""
-    )
+    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip() if node else ""
     major = re.match(r"v(\d+)\.", version)
     if npm is None or major is None or int(major.group(1)) < OLDEST_NODE:
         raise SetupError(

@@ -51,9 +51,7 @@ def plan(ports: Ports, local: Path, inherited: Mapping[str, str]) -> Services:
     }
 
     def service(name: str, log: str | None, command: list[str], seconds_to_end: float = 10) -> Service:
-        return Service(
-            name, command, environment, ROOT, local / "logs" / log if log else None, seconds_to_end
-        )
+        return Service(name, command, environment, ROOT, local / "logs" / log if log else None, seconds_to_end)
 
     create_storage = [sys.executable, "-m", "email_core.create_storage"]
     return Services(
@@ -169,9 +167,7 @@ def only_run(local: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyRunning(
-                f"Another `make run` uses {local}: end it, or set LOCAL_DIR to another."
-            ) from error
+            raise AlreadyRunning(f"Another `make run` uses {local}: end it, or set LOCAL_DIR to another.") from error
         yield
 
 

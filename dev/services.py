@@ -126,9 +126,7 @@ class Service:
         """Signals the group; False if nobody is left in it."""
         if self._process is None:
             return False
-        with suppress(
-            ProcessLookupError, PermissionError
-        ):  # macOS: not permitted where only zombies are left
+        with suppress(ProcessLookupError, PermissionError):  # macOS: not permitted where only zombies are left
             os.killpg(self._process.pid, number)
             return True
         return False

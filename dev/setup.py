@@ -74,10 +74,7 @@ def run_quietly(command: list[str], cwd: Path) -> None:
 def venv_version(venv: Path) -> tuple[int, int] | None:
     """The version a virtual environment was made with; None if it is not usable."""
     python = describe_python(str(venv / "bin/python"))
-    if (
-        python is None
-        or subprocess.run([venv / "bin/python", "-c", "import pip"], capture_output=True).returncode
-    ):
+    if python is None or subprocess.run([venv / "bin/python", "-c", "import pip"], capture_output=True).returncode:
         return None
     return python.version
 
@@ -103,9 +100,7 @@ def set_up_python(root: Path, chosen: str) -> bool:
     stamp.begin()
     with progress("installing the Python packages (a minute the first time)"):
         run_quietly([python, "-m", "pip", "install", "--quiet", "pip>=25.1"], root)  # 25.1 knows --group
-        run_quietly(
-            [python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt", "--group", "dev"], root
-        )
+        run_quietly([python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt", "--group", "dev"], root)
     stamp.finish()
     return True
 
@@ -118,9 +113,7 @@ def set_up_node(root: Path) -> bool:
     find_node()
     with progress("installing the emulated storage and the local inbox from npm"):
         # No package here needs its install script, so none may run one.
-        run_quietly(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], root / "dev"
-        )
+        run_quietly(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], root / "dev")
     stamp.finish()
     return True
 
