@@ -1,0 +1,31 @@
+"""What the README promises."""
+
+import json
+import re
+
+import pytest
+
+from dev.reference import README, with_parameters
+from email_functions.schemas import email_body
+
+TEXT = README.read_text()
+MAKEFILE = (README.parent / "Makefile").read_text()
+
+
+def test_parameters_table_is_that_of_the_code():
+    assert with_parameters(TEXT) == TEXT, "run python -m dev.reference"
+
+
+def test_email_in_the_readme_is_accepted():
+    body = re.search(r"-d '(\{.*?\n\})'", TEXT, re.DOTALL)[1]
+    assert email_body(body.encode()).message().subject == json.loads(body)["subject"]
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\w+)", TEXT))))
+def test_make_target_exists(target):
+    assert f"\n{target}:" in MAKEFILE
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([\w./-]+)\)", TEXT))))
+def test_linked_file_exists(link):
+    assert (README.parent / link).exists()
