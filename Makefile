@@ -20,10 +20,10 @@ check: setup ## Format, lint, types, and which package may import which
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 
 bench: setup ## Benchmarks; ARGS="..." are handed on
-	@$(PY) -m benchmarks $(ARGS)
+	@if [ -d benchmarks ]; then $(PY) -m benchmarks $(ARGS); else echo "There are no benchmarks yet."; fi
 
 clean: ## Delete what set-up and tools made; keeps local.settings.json and .local (your mails)
 	rm -rf .venv .venv-worker dev/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
