@@ -6,6 +6,7 @@ The table is the truth and a doorbell is only a hint: late, twice, or for an ema
 import asyncio
 import logging
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -76,9 +77,14 @@ class Delivery:
         """From here to the lease's end the email is this worker's alone."""
         record = stored.record
         lease = LEASE + timedelta(seconds=record.size / SLOWEST_SENDING)
-        return await self._emails.update(
-            stored, record.after(Event.CLAIM, now, claims=record.claims + 1, lease_until=now + lease)
+        claim = record.after(
+            Event.CLAIM,
+            now,
+            claims=record.claims + 1,
+            claimed_by=secrets.token_hex(8),
+            lease_until=now + lease,
         )
+        return await self._emails.update(stored, claim)
 
     async def _hand_over(self, claimed: StoredEmail) -> tuple[Outcome, float]:
         """The provider's outcome, and how many seconds it took. Whatever goes wrong in here is an outcome too."""

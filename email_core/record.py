@@ -61,7 +61,8 @@ class EmailRecord:
     next_attempt_at: datetime | None = None
     ended_at: datetime | None = None
     lease_until: datetime | None = None
-    claims: int = 0  # the fencing value: grows with each claim, so that an old worker's write is refused
+    claims: int = 0
+    claimed_by: str | None = None  # the fencing value of the last claim: no other claim has the same
     deferrals: int = 0
     tries: int = 0  # how often it was handed to a provider; `attempts` keeps the newest
     attempts: tuple[Attempt, ...] = ()

@@ -1,5 +1,6 @@
 """What every email store must do: one suite over all of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -123,7 +124,51 @@ async def test_end_of_an_older_version_loses_and_moves_nothing(store):
 async def test_what_has_ended_is_never_written_again(store, write):
     stored = await keep(store, email(), ended=True)
     with pytest.raises(LostRace):
-        await getattr(store, write)(stored, sent(stored.record))
+        await getattr(store, write)(stored, sent(replace(stored.record, claims=7)))
+
+
+async def test_writes_at_once_succeed_but_for_those_of_older_versions(store):
+    stored = [await keep(store, email()) for _ in range(40)]
+    old = {one.record.id for one in stored[::5]}
+    for one in stored[::5]:
+        await store.update(one, replace(one.record, deferrals=1))
+
+    async def write(one: StoredEmail, number: int) -> str:
+        try:
+            if number % 2:
+                await store.update(one, claimed(one.record))
+            else:
+                await store.end(one, sent(one.record))
+        except LostRace:
+            return one.record.id
+        return ""
+
+    lost = await asyncio.gather(*(write(one, number) for number, one in enumerate(stored)))
+    assert set(filter(None, lost)) == old
+    for number, one in enumerate(stored):
+        status = (await store.get(one.record.id)).record.status
+        expected = Status.UNSENT if one.record.id in old else Status.SENDING if number % 2 else Status.SENT
+        assert status is expected
+
+
+async def test_one_of_many_claims_of_the_same_version_wins(store):
+    stored = await keep(store, email())
+
+    async def claim(number: int) -> bool:
+        try:
+            await store.update(stored, replace(claimed(stored.record), claimed_by=str(number)))
+        except LostRace:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*map(claim, range(25)))) == 1
+
+
+async def test_many_large_emails_inserted_at_once_are_all_kept(store):
+    mime = bytes(INLINE_CONTENT_LIMIT)
+    records = [email() for _ in range(120)]
+    await asyncio.gather(*(store.insert(record, mime) for record in records))
+    assert len((await store.page(replace(UNSENT, limit=500))).items) == 120
 
 
 async def test_email_is_in_one_view_at_a_time(store):

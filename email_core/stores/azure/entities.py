@@ -20,7 +20,7 @@ MOST_CHUNKS = 12  # an entity holds 1 MiB
 
 _TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until")
 _NUMBERS = ("size", "claims", "deferrals", "tries")
-_TEXTS = ("provider", "user", "subject", "message_id")
+_TEXTS = ("provider", "user", "subject", "message_id", "claimed_by")
 _DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
 CONTENT_PROPERTY = "mime"
 RECORD_PROPERTIES = (
@@ -71,6 +71,7 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
         ended_at=_optional_time(entity, "ended_at"),
         lease_until=_optional_time(entity, "lease_until"),
         claims=entity["claims"],
+        claimed_by=entity.get("claimed_by"),
         deferrals=entity["deferrals"],
         tries=entity["tries"],
         attempts=tuple(_attempt(attempt) for attempt in detail["attempts"]),

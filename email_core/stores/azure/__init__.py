@@ -1,0 +1,7 @@
+"""Stores on one Azure Storage account: tables for records, blobs for large content, queues for doorbells."""
+
+from email_core.stores.azure.doorbells import AzureDoorbells
+from email_core.stores.azure.emails import AzureEmailStore
+from email_core.stores.azure.names import create_storage
+
+__all__ = ["AzureDoorbells", "AzureEmailStore", "create_storage"]

@@ -1,0 +1,194 @@
+"""Emails in a table, their large content in blobs.
+
+An unsent email's row key is `u-<id>`; the transaction that ends it deletes that row and inserts `h-<id>`, so each view
+reads only its own rows.
+"""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.data.tables.aio import TableClient, TableServiceClient
+from azure.storage.blob import ContentSettings
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from email_core.email_id import end_of_day_id, inverted_time, partition_of
+from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
+from email_core.record import EmailRecord
+from email_core.stores.azure import writer
+from email_core.stores.azure.entities import (
+    CONTENT_PROPERTY,
+    RECORD_PROPERTIES,
+    changed_properties,
+    entity_properties,
+    record_of,
+)
+from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, PARTITIONS_TABLE, translated
+from email_core.stores.azure.partitions import Partitions
+from email_core.stores.azure.writer import EntityWrite, Operation, PartitionWriter, WriteRefused
+from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, Page, StoredEmail, View
+
+DAYS_A_PAGE = 31  # a page with a rare filter stops here and says where to go on
+RECORD_OCTETS = 4_000  # what a row weighs in a transaction, apart from its content
+_UNSENT, _HISTORY = "u-", "h-"
+
+
+class AzureEmailStore:
+    def __init__(self, tables: TableServiceClient, blobs: BlobServiceClient) -> None:
+        self._emails: TableClient = tables.get_table_client(EMAILS_TABLE)
+        self._writer = PartitionWriter(self._emails)
+        self._partitions = Partitions(tables.get_table_client(PARTITIONS_TABLE))
+        self._content: ContainerClient = blobs.get_container_client(CONTENT_CONTAINER)
+
+    async def insert(self, record: EmailRecord, mime: bytes) -> StoredEmail:
+        inline = mime if len(mime) <= INLINE_CONTENT_LIMIT else None
+        with translated("keep a new email"):
+            await self._partitions.ensure(partition_of(record.id))
+            if inline is None:
+                await self._upload(record.id, mime)
+            etag = await self._write(record, inline, writer.insert(_entity(_UNSENT, record, inline)))
+        return StoredEmail(record, etag, inline)
+
+    async def _upload(self, email_id: str, mime: bytes) -> None:
+        await self._content.upload_blob(
+            _blob_name(email_id),
+            BytesIO(mime),
+            length=len(mime),
+            overwrite=True,  # a repeated try of the same upload
+            content_settings=ContentSettings(content_type="message/rfc822"),
+        )
+
+    async def get(self, email_id: str) -> StoredEmail | None:
+        """One request for an unsent email, two for an ended one. That order sees an email that ends meanwhile."""
+        for prefix in (_UNSENT, _HISTORY):
+            with translated("read an email"):
+                try:
+                    entity = await self._emails.get_entity(partition_of(email_id), prefix + email_id)
+                except ResourceNotFoundError:
+                    continue
+            return StoredEmail(record_of(entity), str(entity.metadata["etag"]), entity.get(CONTENT_PROPERTY))
+        return None
+
+    async def content(self, stored: StoredEmail) -> bytes:
+        if stored.inline is not None:
+            return stored.inline
+        with translated("read an email's content"):
+            try:
+                download = await self._content.download_blob(_blob_name(stored.record.id))
+                return await download.readall()
+            except ResourceNotFoundError:
+                raise EmailNotFound(stored.record.id) from None
+
+    async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
+        changes = _keys(_UNSENT, record.id) | changed_properties(stored.record, record)
+        with translated("write an email's next version"):
+            etag = await self._write(record, None, writer.merge(changes, stored.etag))
+        return StoredEmail(record, etag, stored.inline)
+
+    async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
+        with translated("move an email to the history"):
+            await self._write(
+                record,
+                stored.inline,
+                writer.delete(_keys(_UNSENT, record.id), stored.etag),
+                writer.insert(_entity(_HISTORY, record, stored.inline)),
+            )
+
+    async def _write(self, record: EmailRecord, inline: bytes | None, *operations: Operation) -> str:
+        """The new ETag. A refusal may come from our own write, repeated after its answer was lost, and without any
+        answer nobody knows: what stands in the table now tells. `record` is unlike any other's, by its claim."""
+        octets = RECORD_OCTETS + len(inline or b"") * 3 // 2  # base64, and some more
+        try:
+            return await self._writer.write(partition_of(record.id), EntityWrite(record.id, operations, octets))
+        except (WriteRefused, AzureError) as error:
+            standing = await self.get(record.id)
+            if standing is not None and standing.record == record:
+                return standing.etag
+            if isinstance(error, WriteRefused):
+                raise LostRace(record.id) from None
+            raise StorageUnavailable("write an email") from error
+
+    async def page(self, query: EmailQuery) -> Page:
+        """One request for the partitions, and one for each partition of each day that the page touches."""
+        items: list[EmailRecord] = []
+        with translated("list emails"):
+            days_ended: list[str] = []
+            async for day, partitions in self._partitions.days(query):
+                if len(days_ended) == DAYS_A_PAGE:
+                    return Page(tuple(items), end_of_day_id(days_ended[-1]))
+                async for record in _merged([self._rows(partition, query) for partition in partitions]):
+                    if not query.matches(record):
+                        continue
+                    if len(items) == query.limit:
+                        return Page(tuple(items), items[-1].id)
+                    items.append(record)
+                days_ended.append(day)
+        return Page(tuple(items), None)
+
+    async def _rows(self, partition: str, query: EmailQuery) -> AsyncIterator[EmailRecord]:
+        conditions, values = _conditions(partition, query)
+        entities = self._emails.query_entities(
+            conditions,
+            parameters=values,
+            results_per_page=min(query.limit + 1, 1000),
+            select=list(RECORD_PROPERTIES),
+        )
+        async for entity in entities:
+            yield record_of(entity)
+
+
+async def _merged(streams: list[AsyncIterator[EmailRecord]]) -> AsyncIterator[EmailRecord]:
+    """All streams as one, in the order of ids. Each is ordered; their first pages are read side by side."""
+    firsts = await asyncio.gather(*(anext(stream, None) for stream in streams))
+    heap = [(record.id, number, record) for number, record in enumerate(firsts) if record is not None]
+    heapq.heapify(heap)
+    while heap:
+        _, number, record = heapq.heappop(heap)
+        yield record
+        following = await anext(streams[number], None)
+        if following is not None:
+            heapq.heappush(heap, (following.id, number, following))
+
+
+def _conditions(partition: str, query: EmailQuery) -> tuple[str, dict[str, str]]:
+    """The OData filter for the rows of one partition that the query may want: the keys' range, and what is a
+    property of its own. What is not (a recipient, a part of the subject) `EmailQuery.matches` decides."""
+    prefix = _UNSENT if query.view is View.UNSENT else _HISTORY
+    lowest, highest = prefix, prefix[0] + "."
+    if query.until:
+        lowest = prefix + inverted_time(query.until + timedelta(microseconds=999)) + "."
+    if query.after:
+        lowest = max(lowest, prefix + query.after)
+    if query.since:
+        highest = prefix + inverted_time(query.since) + "."
+    conditions = ["PartitionKey eq @partition", "RowKey gt @lowest", "RowKey lt @highest"]
+    values = {"partition": partition, "lowest": lowest, "highest": highest}
+    equal = {
+        "status": query.status and query.status.value,
+        "sender": query.sender and query.sender.casefold(),
+        "provider": query.provider,
+        "mode": query.mode and query.mode.value,
+        "user": query.user,
+    }
+    for name, value in equal.items():
+        if value is not None:
+            conditions.append(f"{name} eq @{name}")
+            values[name] = value
+    return " and ".join(conditions), values
+
+
+def _entity(prefix: str, record: EmailRecord, inline: bytes | None) -> dict[str, Any]:
+    content = {} if inline is None else {CONTENT_PROPERTY: inline}
+    return _keys(prefix, record.id) | entity_properties(record) | content
+
+
+def _keys(prefix: str, email_id: str) -> dict[str, str]:
+    return {"PartitionKey": partition_of(email_id), "RowKey": prefix + email_id}
+
+
+def _blob_name(email_id: str) -> str:
+    return f"{email_id}.eml"

@@ -1,0 +1,50 @@
+"""The partitions that have mail, so that nobody looks for it in days that have none.
+
+`all` lists every partition with mail, `unsettled` those that may still have unsent mail. A row stands before the first
+email of its partition does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from azure.data.tables.aio import TableClient
+
+from email_core.email_id import created_at, inverted_day
+from email_core.stores.base import EmailQuery, View
+
+_ALL, _UNSETTLED = "all", "unsettled"
+
+
+class Partitions:
+    def __init__(self, table: TableClient) -> None:
+        self._table = table
+        self._ensured: set[str] = set()
+
+    async def ensure(self, partition: str) -> None:
+        """Two requests for each partition in a process's life, at most `SHARDS` times a day."""
+        if partition in self._ensured:
+            return
+        rows = [{"PartitionKey": kind, "RowKey": partition} for kind in (_ALL, _UNSETTLED)]
+        await asyncio.gather(*(self._table.upsert_entity(row) for row in rows))
+        self._ensured.add(partition)
+
+    async def days(self, query: EmailQuery) -> AsyncIterator[tuple[str, list[str]]]:
+        """Each day (inverted) that the query can find something in, newest first, with its partitions."""
+        conditions = "PartitionKey eq @kind"
+        values = {"kind": _UNSETTLED if query.view is View.UNSENT else _ALL}
+        newest = created_at(query.after) if query.after else query.until
+        if newest:
+            conditions += " and RowKey ge @newest"
+            values["newest"] = inverted_day(newest)
+        if query.since:
+            conditions += " and RowKey lt @oldest"
+            values["oldest"] = inverted_day(query.since) + "."  # "." sorts right after "-"
+        day, partitions = "", list[str]()
+        async for row in self._table.query_entities(conditions, parameters=values, results_per_page=256):
+            if partitions and row["RowKey"][:5] != day:
+                yield day, partitions
+                partitions = []
+            day = row["RowKey"][:5]
+            partitions.append(row["RowKey"])
+        if partitions:
+            yield day, partitions

@@ -1,0 +1,93 @@
+"""Conditional writes to one table. Those that wait in this process for one partition go together, in one entity-group
+transaction; one that loses its race is taken out, and the others are tried again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.data.tables import TableTransactionError, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from email_core.group_commit import GroupCommit
+
+MOST_OPERATIONS = 100  # of one transaction
+MOST_OCTETS = 900_000  # of one transaction's request: its limit is 4 MiB, but one that large holds up the event loop
+_LOST = frozenset({404, 409, 412})
+
+Operation = tuple[str, dict[str, Any], dict[str, Any]]
+
+
+class WriteRefused(Exception):
+    """The entity was not in the state that the write was made from. Nothing of it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityWrite:
+    """What happens to one email in one step. Two writes of the same email never share a transaction."""
+
+    email_id: str
+    operations: tuple[Operation, ...]
+    octets: int
+
+
+def insert(entity: dict[str, Any]) -> Operation:
+    return ("create", entity, {})
+
+
+def merge(changes: dict[str, Any], etag: str) -> Operation:
+    return ("update", changes, {"mode": UpdateMode.MERGE, **_only_if(etag)})
+
+
+def delete(keys: dict[str, Any], etag: str) -> Operation:
+    return ("delete", keys, _only_if(etag))
+
+
+def _only_if(etag: str) -> dict[str, Any]:
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+class PartitionWriter:
+    def __init__(self, table: TableClient) -> None:
+        self._table = table
+        self._groups: GroupCommit[EntityWrite, str] = GroupCommit(self._commit, _fits)
+
+    async def write(self, partition: str, write: EntityWrite) -> str:
+        """The ETag of the write's last entity. Raises WriteRefused, or AzureError when it may or may not be done."""
+        return await self._groups.write(partition, write)
+
+    async def _commit(self, writes: Sequence[EntityWrite]) -> list[str | Exception]:
+        results: dict[str, str | Exception] = {}
+        pending = list(writes)
+        while pending:
+            try:
+                answers = await self._table.submit_transaction(
+                    operation for write in pending for operation in write.operations
+                )
+            except TableTransactionError as error:
+                if error.status_code not in _LOST:
+                    raise
+                loser = _owner(pending, error.index)
+                results[loser.email_id] = WriteRefused()
+                pending.remove(loser)
+                continue
+            for write in pending:
+                *_, last = (answers.pop(0) for _ in write.operations)
+                results[write.email_id] = str(last["etag"])
+            break
+        return [results[write.email_id] for write in writes]
+
+
+def _fits(batch: Sequence[EntityWrite], write: EntityWrite) -> bool:
+    together = [*batch, write]
+    return (
+        sum(len(one.operations) for one in together) <= MOST_OPERATIONS
+        and sum(one.octets for one in together) <= MOST_OCTETS
+        and all(one.email_id != write.email_id for one in batch)
+    )
+
+
+def _owner(writes: Sequence[EntityWrite], index: int) -> EntityWrite:
+    """The write whose operation stands at `index` of the transaction."""
+    owners = [write for write in writes for _ in write.operations]
+    return owners[index]
