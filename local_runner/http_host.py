@@ -66,8 +66,6 @@ def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _content_length(request: Request) -> int:
-    if "transfer-encoding" in request.headers:
-        return 0
     return int(request.headers.get("content-length", 0))
 
 

@@ -94,6 +94,15 @@ def test_running_message_and_request_are_finished_before_the_end(tmp_path, work,
 
 
 @pytest.mark.slow
+def test_function_run_by_hand_is_finished_before_the_end(tmp_path, work, storage_connection):
+    app = write_app(tmp_path, SENDER, QUEUE="work", Mail=storage_connection, SECONDS="0.5")
+    with running_runner(app) as runner:
+        assert httpx.post(runner.url("/admin/functions/sender"), json={"input": "x"}).status_code == 202
+        assert runner.stop() == 0
+        assert "Executed 'Functions.sender' (Succeeded" in runner.log
+
+
+@pytest.mark.slow
 def test_message_that_does_not_end_in_time_is_canceled_and_kept(tmp_path, work, storage_connection):
     work.send_message("one")
     app = write_app(tmp_path, SENDER, QUEUE="work", Mail=storage_connection, SECONDS="60")
