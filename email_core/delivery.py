@@ -8,12 +8,12 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from email_core.delivery_state import Event, Status
-from email_core.errors import EmailNotFound, LostRace
+from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.parameters import Parameters
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientVerdict, Submission
 from email_core.record import Attempt, EmailRecord, RecipientResult
@@ -24,6 +24,7 @@ LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
 LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease is over, to record the outcome
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
+FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 REPLY_KEPT = 500  # characters of a provider's reply
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Delivery:
         parameters: Parameters,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._emails = emails
         self._doorbells = doorbells
@@ -48,30 +50,36 @@ class Delivery:
         self._parameters = parameters
         self._clock = clock
         self._chance = chance
+        self._pause = pause
 
     async def answer(self, doorbell: Doorbell) -> None:
+        if doorbell.stored is not None:
+            try:
+                return await self._deliver(doorbell, doorbell.stored)
+            except LostRace:
+                pass  # the email has changed since it rang: the table knows better
         stored = await self._emails.get(doorbell.email_id)
         if stored is None:
             return _ended_quietly(doorbell, "there is no such email")
+        try:
+            return await self._deliver(doorbell, stored)
+        except LostRace:
+            return _ended_quietly(doorbell, "another worker was first")
+
+    async def _deliver(self, doorbell: Doorbell, stored: StoredEmail) -> None:
+        """Raises LostRace, and has done nothing, where `stored` is not the email's last version."""
         now = self._clock()
         waits_until = _not_before(stored.record)
         if waits_until > now + EARLY:
-            return await self._doorbells.ring(doorbell, min(waits_until - now, LONGEST_DELAY))
-        try:
-            if _is_expired(stored.record, now, self._parameters):
-                return await self._emails.end(stored, stored.record.after(Event.EXPIRE, now))
-            if not _can_be_claimed(stored.record, now):
-                return _ended_quietly(doorbell, f"it is {stored.record.status}")
-            claimed = await self._claim(stored, now)
-        except LostRace:
-            return _ended_quietly(doorbell, "another worker was first")
+            return await self._ring(stored, waits_until)
+        if _is_expired(stored.record, now, self._parameters):
+            return await self._emails.end(stored, stored.record.after(Event.EXPIRE, now))
+        if not _can_be_claimed(stored.record, now):
+            return _ended_quietly(doorbell, f"it is {stored.record.status}")
+        claimed = await self._claim(stored, now)
         outcome, seconds = await self._hand_over(claimed)
         settled = settle(claimed.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance())
-        try:
-            await self._record(claimed, settled)
-        except LostRace:
-            logger.warning("email %s: the lease was over before the outcome %s", settled.id, outcome.kind.value)
-        return None
+        return await self._record(claimed, settled)
 
     async def _claim(self, stored: StoredEmail, now: datetime) -> StoredEmail:
         """From here to the lease's end the email is this worker's alone."""
@@ -124,6 +132,7 @@ class Delivery:
         return (record.lease_until - LEASE_MARGIN - self._clock()).total_seconds()
 
     async def _record(self, claimed: StoredEmail, settled: EmailRecord) -> None:
+        """Tried for as long as the lease lasts: an outcome that is lost here may mean a second sending later."""
         logger.info(
             "email %s is %s after try %d (%s)",
             settled.id,
@@ -131,12 +140,30 @@ class Delivery:
             settled.tries,
             settled.attempts[-1].outcome,
         )
-        if settled.ended:
-            await self._emails.end(claimed, settled)
-            return
-        await self._emails.update(claimed, settled)
-        wait = _not_before(settled) - self._clock()
-        await self._doorbells.ring(Doorbell(settled.id, settled.mode), max(wait, timedelta(0)))
+        for wait in self._waits_within_lease(settled):
+            try:
+                if settled.ended:
+                    return await self._emails.end(claimed, settled)
+                returned = await self._emails.update(claimed, settled)
+                return await self._ring(returned, _not_before(settled))
+            except LostRace:
+                logger.warning("email %s: its lease was over before its outcome was recorded", settled.id)
+                return None
+            except StorageUnavailable:
+                logger.warning("email %s: its outcome is not recorded yet", settled.id, exc_info=True)
+                await self._pause(wait)
+        raise StorageUnavailable("record an outcome while the lease lasted")
+
+    def _waits_within_lease(self, record: EmailRecord) -> Iterator[float]:
+        wait = FIRST_RECORDING_WAIT
+        while self._seconds_left(record) > -LEASE_MARGIN.total_seconds() + wait:
+            yield wait
+            wait = min(wait * 2, LONGEST_RECORDING_WAIT)
+
+    async def _ring(self, stored: StoredEmail, at: datetime) -> None:
+        record = stored.record
+        delay = max(at - self._clock(), timedelta(0))
+        await self._doorbells.ring(Doorbell(record.id, record.mode, stored), min(delay, LONGEST_DELAY))
 
 
 def settle(

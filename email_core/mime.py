@@ -6,24 +6,26 @@ for 500 recipients.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage, MIMEPart
-from email.message import Message as ParsedMessage
-from email.parser import BytesHeaderParser, BytesParser
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
 from email.utils import format_datetime, quote
 from typing import Any, cast
 
-from email_core.addresses import parse_address
+from email_core.addresses import parse_address_list
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, FinishedMessage, Importance, Message
-from email_core.text import has_control_character, without_control_characters
+from email_core.text import decoded, has_control_character, without_control_characters
 
-_SEVEN_BIT = SMTP.clone(cte_type="7bit")  # any server takes it: 8BITMIME is never needed for a built message
-LONGEST_TOKEN = 900  # octets without a space in a header; a line of 998 is the limit of RFC 5322
+LONGEST_LINE = 998  # octets (RFC 5322, 2.1.1)
+LONGEST_TOKEN = 900  # octets without a space in a header: its name fits on the same line
+LONGEST_SUBJECT = 998  # characters
 _LINE_LENGTH = 76
+_WORD_LENGTH = 60  # an encoded word may have 75, but its line only 76, and the name of the header is on it
+_SEVEN_BIT = SMTP.clone(cte_type="7bit", max_line_length=_LINE_LENGTH)  # any server takes it, without 8BITMIME
+_UNFOLDED = _SEVEN_BIT.clone(max_line_length=LONGEST_LINE)  # folding cuts long file names and content ids
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _IMPORTANCE = {Importance.LOW: ("Low", "5 (Lowest)"), Importance.HIGH: ("High", "1 (Highest)")}
 
@@ -41,7 +43,7 @@ def build_mime(message: Message, email_id: str, date: datetime) -> FinishedMessa
         bcc=message.bcc,
         subject=message.subject,
         message_id=message_id,
-        mime=headers.encode() + _body(message).as_bytes(),
+        mime=headers.encode() + _body(message).as_bytes(policy=_UNFOLDED),
     )
 
 
@@ -71,7 +73,7 @@ def _header_lines(message: Message, sender: Address, message_id: str, date: date
         yield _line("Importance", importance)
         yield _line("X-Priority", priority)
     for name, value in message.headers.items():
-        yield _line(name, _text(value))
+        yield _line(name, _text(value) if name.lower().startswith("x-") else _tokens(value))
 
 
 def _line(name: str, value: str) -> str:
@@ -88,13 +90,23 @@ def _line(name: str, value: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Unstructured text: as it is where it is plain ASCII, else as encoded words (RFC 2047)."""
-    fits = max(map(len, value.split(" "))) <= LONGEST_TOKEN
-    return value if value.isascii() and fits and "=?" not in value else _encoded_words(value)
+    """Unstructured text: as it is where nothing can happen to it on the way, else as encoded words (RFC 2047)."""
+    return value if _is_plain(value) else _encoded_words(value)
+
+
+def _is_plain(value: str) -> bool:
+    """ASCII that is no encoded word, and has only such spaces as folding keeps."""
+    words = value.split(" ") if value else ()
+    return value.isascii() and "=?" not in value and all(0 < len(word) <= LONGEST_TOKEN for word in words)
+
+
+def _tokens(value: str) -> str:
+    """Addresses and message ids: no program decodes encoded words there (RFC 2047, 5)."""
+    return " ".join(value.split())
 
 
 def _encoded_words(value: str) -> str:
-    return Header(value, "utf-8", maxlinelen=_LINE_LENGTH).encode(linesep="")
+    return Header(value, "utf-8", maxlinelen=_WORD_LENGTH).encode(linesep="")
 
 
 def _address(address: Address) -> str:
@@ -104,7 +116,7 @@ def _address(address: Address) -> str:
 
 
 def _display_name(name: str) -> str:
-    if not name.isascii() or "=?" in name:
+    if not _is_plain(name):
         return _encoded_words(name)
     return name if _ATOM.fullmatch(name) else f'"{quote(name)}"'
 
@@ -116,19 +128,24 @@ def _body(message: Message) -> MIMEPart:
     """mixed(alternative(text, related(html, inline files)), files), each level only where it is needed."""
     body = EmailMessage(policy=_SEVEN_BIT)
     if message.html is None:
-        body.set_content(message.text or "")
+        body.set_content(message.text or "", cte=_encoding(message.text))
     elif message.text is None:
-        body.set_content(message.html, subtype="html")
+        body.set_content(message.html, subtype="html", cte=_encoding(message.html))
     else:
-        body.set_content(message.text)
-        body.add_alternative(message.html, subtype="html")
+        body.set_content(message.text, cte=_encoding(message.text))
+        body.add_alternative(message.html, subtype="html", cte=_encoding(message.html))
     html = cast(MIMEPart, body.get_body(("html",))) if message.html is not None else None
-    for file in message.attachments:
+    for file in sorted(message.attachments, key=lambda file: not file.inline):  # nothing becomes related once mixed
         if file.inline and html is not None:
             _attach(html, "related", _part(file))
         else:
             _attach(body, "mixed", _part(file))
     return body
+
+
+def _encoding(text: str | None) -> str | None:
+    """None is the standard library's choice, which lets NUL pass in a 7-bit body: servers refuse that."""
+    return "quoted-printable" if text is not None and "\0" in text else None
 
 
 def _attach(whole: MIMEPart, kind: str, part: MIMEPart) -> None:
@@ -145,10 +162,7 @@ def _part(file: Attachment) -> MIMEPart:
     declared = MIMEPart(policy=_SEVEN_BIT)
     declared["Content-Type"] = file.content_type
     if declared.get_content_type() == "message/rfc822":
-        # The one type that may not be base64 (RFC 2046, 5.2.1); its own 8-bit parts are recoded on the way out.
-        part.set_content(BytesParser(_class=EmailMessage, policy=_SEVEN_BIT).parsebytes(file.content), **about)
-        part.replace_header("Content-Transfer-Encoding", "7bit")
-        return part
+        return _message_part(part, file.content, about)
     part.set_content(
         file.content,
         maintype=declared.get_content_maintype(),
@@ -156,6 +170,17 @@ def _part(file: Attachment) -> MIMEPart:
         params=dict(declared["Content-Type"].params),
         **about,
     )
+    return part
+
+
+def _message_part(part: MIMEPart, content: bytes, about: Mapping[str, Any]) -> MIMEPart:
+    """The one type that may not be base64 (RFC 2046, 5.2.1). What cannot travel as it is goes as a plain file:
+    written anew, as the standard library would, a message loses its signature."""
+    lines = _LINE_END.split(content)
+    if content.isascii() and b"\0" not in content and max(map(len, lines)) <= LONGEST_LINE:
+        part.set_content(b"\r\n".join(lines), maintype="message", subtype="rfc822", cte="7bit", **about)
+    else:
+        part.set_content(content, maintype="application", subtype="octet-stream", **about)
     return part
 
 
@@ -174,52 +199,57 @@ def adopt_mime(raw: bytes, email_id: str, date: datetime) -> FinishedMessage:
     """
     head, separator, body = _LINE_END.sub(b"\r\n", raw.lstrip(b"\r\n")).partition(b"\r\n\r\n")
     lines = [line for line in _ANOTHER_FIELD.split(head.rstrip(b"\r\n")) if line]
-    names = [_field_name(line, number) for number, line in enumerate(lines, start=1)]
-    parsed = BytesHeaderParser(policy=SMTPUTF8).parsebytes(head)
-    senders = _addresses(parsed, "From")
+    fields = [_name_and_value(line, number) for number, line in enumerate(lines, start=1)]
+    senders = _addresses(fields, "From")
     if len(senders) != 1:
         raise InvalidEmail(FieldProblem("/From", f"is needed once, with one address; there are {len(senders)}"))
-    message_id = without_control_characters(str(parsed.get("Message-ID", "")))
-    added, dropped = [], {"bcc"}
-    if "date" not in names:
+    message_id = _first(fields, "Message-ID")
+    added, dropped = [], {"bcc", "resent-bcc"}
+    if not _first(fields, "Date"):
         added.append(_line("Date", format_datetime(date)))
+        dropped.add("date")  # an empty one
     if not message_id:
         message_id = _message_id(email_id, senders[0])
         added.append(_line("Message-ID", message_id))
-        dropped.add("message-id")  # an empty one
-    kept = [line + b"\r\n" for line, name in zip(lines, names, strict=True) if name not in dropped]
+        dropped.add("message-id")
+    kept = [line + b"\r\n" for line, (name, _) in zip(lines, fields, strict=True) if name not in dropped]
     return FinishedMessage(
         sender=senders[0],
-        to=_addresses(parsed, "To"),
-        cc=_addresses(parsed, "Cc"),
-        bcc=_addresses(parsed, "Bcc"),
-        subject=_unstructured(parsed, "Subject"),
+        to=_addresses(fields, "To"),
+        cc=_addresses(fields, "Cc"),
+        bcc=_addresses(fields, "Bcc"),
+        subject=_first(fields, "Subject"),
         message_id=message_id,
         mime="".join(added).encode() + b"".join(kept) + b"\r\n" + (body if separator else b""),
     )
 
 
-def _field_name(line: bytes, number: int) -> str:
+_HeaderField = tuple[str, str]
+
+
+def _name_and_value(line: bytes, number: int) -> _HeaderField:
+    """The name in small letters, the value unfolded. UTF-8 is read as such (RFC 6532)."""
     field = _FIELD.match(line)
     if field is None or b"\0" in line:
         raise InvalidEmail(FieldProblem("", f"is no message/rfc822: header field {number} is not `Name: value`"))
-    return field[1].decode("ascii").lower()
+    value = line[field.end() :].replace(b"\r\n", b"")
+    return field[1].decode("ascii").lower(), value.decode("utf-8", "surrogateescape").strip()
 
 
-def _addresses(parsed: "ParsedMessage[Any, Any]", name: str) -> tuple[Address, ...]:
-    found = []
+def _values(fields: Iterable[_HeaderField], name: str) -> list[str]:
+    return [value for found, value in fields if found == name.lower()]
+
+
+def _addresses(fields: Iterable[_HeaderField], name: str) -> tuple[Address, ...]:
     try:
-        for header in parsed.get_all(name, ()):
-            found += [
-                parse_address(one.addr_spec, without_control_characters(one.display_name)) for one in header.addresses
-            ]
-            if any("\ufffd" in str(one) or not one.addr_spec for one in header.addresses):
-                raise ValueError("is malformed")
-    except Exception as problem:  # noqa: BLE001 - the standard library's parser raises anything on garbage
-        detail = str(problem) if isinstance(problem, ValueError) else "cannot be read as a list of addresses"
-        raise InvalidEmail(FieldProblem(f"/{name}", detail)) from None
-    return tuple(found)
+        return parse_address_list(", ".join(_values(fields, name)))
+    except ValueError as problem:
+        raise InvalidEmail(FieldProblem(f"/{name}", str(problem))) from None
 
 
-def _unstructured(parsed: "ParsedMessage[Any, Any]", name: str) -> str:
-    return without_control_characters(str(parsed.get(name, "")))
+def _first(fields: Iterable[_HeaderField], name: str) -> str:
+    """As text for the record, or "" where there is none."""
+    text = without_control_characters(decoded(next(iter(_values(fields, name)), "")))
+    if len(text) > LONGEST_SUBJECT:
+        raise InvalidEmail(FieldProblem(f"/{name}", f"is longer than {LONGEST_SUBJECT} characters"))
+    return text

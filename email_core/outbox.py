@@ -86,10 +86,10 @@ class Outbox:
     async def accept(self, prepared: PreparedEmail) -> EmailRecord:
         """Keeps the email and rings its doorbell. When it returns, the email is safe."""
         record = prepared.record
-        await self._emails.insert(record, prepared.mime)
+        stored = await self._emails.insert(record, prepared.mime)
         wait = (record.send_at or record.created_at) - self._clock()
         try:
-            await self._doorbells.ring(Doorbell(record.id, record.mode), max(wait, timedelta(0)))
+            await self._doorbells.ring(Doorbell(record.id, record.mode, stored), max(wait, timedelta(0)))
         except StorageUnavailable:
             logger.warning("email %s is kept, but its doorbell could not be put", record.id, exc_info=True)
         return record

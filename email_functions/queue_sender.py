@@ -6,7 +6,8 @@ import azure.functions as func
 
 from email_core.assembly import STORAGE_SETTING, subsystem
 from email_core.record import Mode
-from email_core.stores.base import QUEUE_NAMES, Doorbell
+from email_core.stores.base import QUEUE_NAMES
+from email_core.stores.doorbell_text import doorbell_from_text
 
 blueprint = func.Blueprint()
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ async def send_interactive_email(doorbell: func.QueueMessage) -> None:
 
 async def _answer(message: func.QueueMessage) -> None:
     try:
-        doorbell = Doorbell.from_json(message.get_body())
+        doorbell = doorbell_from_text(message.get_body())
     except ValueError:
         logger.warning("queue message %s is no doorbell: dropped", message.id)
         return

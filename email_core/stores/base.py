@@ -1,13 +1,11 @@
 """What the core asks of a store. `azure.py` and `memory.py` both answer; one contract suite holds them to it."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from email_core.delivery_state import Status
-from email_core.email_id import is_email_id
 from email_core.record import EmailRecord, Mode
 
 QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
@@ -80,26 +78,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """A queue message that says only "look at this email". Late, twice or never: all harmless."""
+    """A queue message that says only "look at this email". Late, twice or never: all harmless.
+
+    It may carry the email as it was when it rang: then the claim needs no read. If the email has changed since, the
+    claim loses, and the table is read after all.
+    """
 
     email_id: str
     mode: Mode
-
-    def to_json(self) -> str:
-        """The host puts top-level properties over the trigger's metadata: none may be called `id`."""
-        return json.dumps({"email": self.email_id, "mode": self.mode.value})
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "Doorbell":
-        """Raises ValueError where the text is no doorbell."""
-        try:
-            values = json.loads(text)
-            email_id, mode = values["email"], Mode(values["mode"])
-        except (ValueError, TypeError, KeyError):
-            raise ValueError("no doorbell") from None
-        if not isinstance(email_id, str) or not is_email_id(email_id):
-            raise ValueError("a doorbell without an email")
-        return cls(email_id, mode)
+    stored: StoredEmail | None = field(default=None, repr=False, compare=False)
 
 
 class EmailStore(Protocol):

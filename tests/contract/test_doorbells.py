@@ -1,12 +1,15 @@
 """Doorbells on a real queue: what is put can be read by a trigger."""
 
+import base64
 from datetime import timedelta
 
 import pytest
 
+from email_core.message import Address
 from email_core.record import Mode
-from email_core.stores.base import Doorbell
-from tests.support.emails import email
+from email_core.stores.base import Doorbell, StoredEmail
+from email_core.stores.doorbell_text import LONGEST_TEXT, doorbell_from_text, doorbell_to_text
+from tests.support.emails import NOON, email
 from tests.support.storage import azure_stores, queued_texts
 
 
@@ -15,7 +18,7 @@ async def test_doorbell_arrives_in_the_queue_of_its_mode(storage_connection, mod
     bell = Doorbell(email().id, mode)
     async with azure_stores(storage_connection) as (_, doorbells):
         await doorbells.ring(bell)
-    assert [Doorbell.from_json(text) for text in await queued_texts(storage_connection, mode)] == [bell]
+    assert [doorbell_from_text(text) for text in await queued_texts(storage_connection, mode)] == [bell]
 
 
 async def test_delayed_doorbell_is_not_seen_yet(storage_connection):
@@ -34,10 +37,43 @@ async def test_delay_beyond_the_queue_s_limit_is_cut_to_it(storage_connection):
 )
 def test_garbage_is_no_doorbell(text):
     with pytest.raises(ValueError, match="doorbell"):
-        Doorbell.from_json(text)
+        doorbell_from_text(text)
 
 
 def test_doorbell_has_no_key_that_the_host_would_take_for_trigger_metadata():
-    text = Doorbell(email().id, Mode.BATCH).to_json().lower()
+    record = email()
+    text = doorbell_to_text(Doorbell(record.id, Mode.BATCH, StoredEmail(record, "x", b""))).lower()
     for key in ("id", "dequeuecount", "insertiontime", "expirationtime", "nextvisibletime", "popreceipt"):
         assert f'"{key}":' not in text
+
+
+def carried(record, mime: bytes) -> StoredEmail | None:
+    bell = Doorbell(record.id, record.mode, StoredEmail(record, 'W/"1"', mime))
+    text = doorbell_to_text(bell)
+    assert len(text.encode()) <= LONGEST_TEXT
+    return doorbell_from_text(text).stored
+
+
+def test_doorbell_carries_a_small_email_whole():
+    record = email(subject="Übersicht", user="ann", send_at=NOON, metadata={"order": "42"})
+    assert carried(record, b"Subject: x\r\n\r\ny\r\n") == StoredEmail(record, 'W/"1"', b"Subject: x\r\n\r\ny\r\n")
+
+
+@pytest.mark.parametrize("mime", [b"x" * LONGEST_TEXT, b"\r\n" * 20_000, "ö".encode()])
+def test_doorbell_leaves_aside_what_does_not_fit(mime):
+    assert carried(email(), mime) is None
+
+
+def test_doorbell_leaves_aside_a_record_of_many_recipients():
+    assert carried(email(to=tuple(Address(f"{n}{'x' * 200}@example.com") for n in range(500))), b"") is None
+
+
+def test_doorbell_with_damaged_contents_is_still_a_doorbell():
+    record = email()
+    text = doorbell_to_text(Doorbell(record.id, Mode.BATCH, StoredEmail(record, "x", b"")))
+    damaged = doorbell_from_text(text.replace('"status":"Unsent"', '"status":"Lost"'))
+    assert (damaged.email_id, damaged.stored) == (record.id, None)
+
+
+def test_largest_doorbell_fits_into_the_queue_s_64_kib():
+    assert len(base64.b64encode(bytes(LONGEST_TEXT))) == 64 * 1024

@@ -9,6 +9,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from email_core.record import Mode
 from email_core.stores.azure.names import translated
 from email_core.stores.base import LONGEST_DELAY, QUEUE_NAMES, Doorbell
+from email_core.stores.doorbell_text import doorbell_to_text
 
 
 class AzureDoorbells:
@@ -26,7 +27,7 @@ class AzureDoorbells:
         seconds = max(0, math.ceil(min(delay, LONGEST_DELAY).total_seconds()))
         with translated("put a doorbell"):
             await self._queues[doorbell.mode].send_message(
-                doorbell.to_json(),
+                doorbell_to_text(doorbell),
                 visibility_timeout=seconds,
                 time_to_live=-1,  # never expires: the default of 7 days would lose mail that waits
             )

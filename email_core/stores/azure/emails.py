@@ -20,17 +20,17 @@ from email_core.email_id import end_of_day_id, inverted_time, partition_of
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.record import EmailRecord
 from email_core.stores.azure import writer
-from email_core.stores.azure.entities import (
+from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, PARTITIONS_TABLE, translated
+from email_core.stores.azure.partitions import Partitions
+from email_core.stores.azure.writer import EntityWrite, Operation, PartitionWriter, WriteRefused
+from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, Page, StoredEmail, View
+from email_core.stores.entities import (
     CONTENT_PROPERTY,
     RECORD_PROPERTIES,
     changed_properties,
     entity_properties,
     record_of,
 )
-from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, PARTITIONS_TABLE, translated
-from email_core.stores.azure.partitions import Partitions
-from email_core.stores.azure.writer import EntityWrite, Operation, PartitionWriter, WriteRefused
-from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, Page, StoredEmail, View
 
 DAYS_A_PAGE = 31  # a page with a rare filter stops here and says where to go on
 RECORD_OCTETS = 4_000  # what a row weighs in a transaction, apart from its content

@@ -1,4 +1,4 @@
-"""An email's record as a table entity and back.
+"""An email's record as a table entity and back, and as JSON.
 
 The properties that queries filter by, and that change in a claim, stand alone; the rest is one JSON text. A text
 longer than a string property holds is kept compressed, in as many binary properties as it needs.
@@ -79,6 +79,20 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
             address: RecipientResult(Status(status), reply) for address, (status, reply) in detail["results"].items()
         },
     )
+
+
+def record_to_json(record: EmailRecord) -> dict[str, Any] | None:
+    """The record's properties as JSON can hold them, or None for one so large that it has binary ones."""
+    properties = entity_properties(record)
+    if not properties["detail"]:
+        return None
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in properties.items()}
+
+
+def record_from_json(email_id: str, properties: Mapping[str, Any]) -> EmailRecord:
+    """Raises KeyError, TypeError or ValueError where the JSON is not `record_to_json`'s."""
+    times = {name: datetime.fromisoformat(properties[name]) for name in (*_TIMES, "created_at") if name in properties}
+    return record_of({**properties, **times, "RowKey": f"?-{email_id}"})
 
 
 def _detail(record: EmailRecord) -> str:
