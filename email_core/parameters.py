@@ -74,6 +74,6 @@ def _parse(setting: str, row: "Field[Any]", text: str) -> str | int:
     if not isinstance(row.default, int):
         return text
     low, high = limits
-    if not text.isdecimal() or not low <= int(text) <= high:
+    if not text.isdecimal() or len(text) > 9 or not low <= int(text) <= high:
         raise ConfigurationError(setting, "is not a number within its limits", f"Use {low} to {high}.")
     return int(text)

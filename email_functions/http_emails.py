@@ -6,7 +6,7 @@ from email_core.assembly import subsystem
 from email_core.outbox import PreparedEmail
 from email_functions import representations
 from email_functions.problems import UnsupportedMediaType, answered, json_response
-from email_functions.schemas import email_body, list_query, order_query
+from email_functions.schemas import email_body, list_query, order_query, refuse_query
 
 blueprint = func.Blueprint()
 
@@ -29,6 +29,7 @@ def _prepared(req: func.HttpRequest) -> tuple[PreparedEmail, bool]:
             order = order_query(req.params)
             return subsystem().outbox.prepare_mime(req.get_body(), order.order({})), order.dry_run
         case "application/json" | "":
+            refuse_query(req.params)
             body = email_body(req.get_body())
             return subsystem().outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
     raise UnsupportedMediaType(f"send application/json or message/rfc822, not {media_type[:80]}")

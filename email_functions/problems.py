@@ -1,5 +1,6 @@
 """Answers over HTTP: JSON, and problem+json (RFC 9457) for everything that goes wrong."""
 
+import asyncio
 import functools
 import json
 import logging
@@ -44,9 +45,8 @@ def problem_response(
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     if found := [{"pointer": one.pointer, "detail": one.detail} for one in errors]:
         body["errors"] = found
-    return func.HttpResponse(
-        json.dumps(body, ensure_ascii=False), status_code=status, mimetype="application/problem+json"
-    )
+    # In ASCII, so that it can be encoded whatever a pointer repeats of the request.
+    return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/problem+json")
 
 
 def answered(door: Door) -> Door:
@@ -57,7 +57,7 @@ def answered(door: Door) -> Door:
         request_id = uuid.uuid4().hex
         try:
             response = await door(req)
-        except Exception as error:  # noqa: BLE001 - logged and answered: the caller never gets a bare 500
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the worker answers a bare 500, or never
             response = _problem_of(error, request_id)
         response.headers["X-Request-Id"] = request_id
         return response
@@ -65,7 +65,7 @@ def answered(door: Door) -> Door:
     return guarded
 
 
-def _problem_of(error: Exception, request_id: str) -> func.HttpResponse:
+def _problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
     match error:
         case InvalidEmail():
             return problem_response(422, "The request is not valid", _summary(error.problems), error.problems)

@@ -8,12 +8,14 @@ import binascii
 import mimetypes
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -28,18 +30,20 @@ from email_core.delivery_state import Status
 from email_core.email_id import is_email_id
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, Importance, Message
-from email_core.mime import LONGEST_TOKEN
-from email_core.outbox import Order
+from email_core.mime import LONGEST_SUBJECT, LONGEST_TOKEN
+from email_core.outbox import MOST_RECIPIENTS, Order
 from email_core.record import Mode
 from email_core.stores.base import EmailQuery, View
 from email_core.text import has_control_character
 from email_functions.problems import NotJson
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\"))*", re.ASCII)
-_EXTRA_HEADER = re.compile(r"X-[A-Za-z0-9-]+|List-Unsubscribe|List-Unsubscribe-Post|References|In-Reply-To", re.I)
+_EXTRA_HEADER = re.compile(r"X-[A-Za-z0-9-]{1,70}|List-Unsubscribe|List-Unsubscribe-Post|References|In-Reply-To", re.I)
 _OWN_HEADERS = frozenset({"x-priority", "x-unsent"})
-_CONTENT_ID = re.compile(r"[!#-;=?-~]+")  # printable ASCII without space, quotation mark, < and >
+_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~.@-]+")  # no "?": an encoded word would be possible
+_MOST_HEADERS = 50
 _MOST_METADATA = 50
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # ids and tables hold these
 _FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -51,7 +55,20 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _is_written_out(text: Any) -> Any:
+    if not isinstance(text, str) or "-" not in text[1:]:  # a number would be taken for seconds since 1970
+        raise ValueError("is not a time like 2026-01-31T09:00:00+01:00")
+    return text
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("is not between 1970 and 2200")
+    return moment.astimezone(UTC)
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
 
 
 class _Body(BaseModel):
@@ -81,15 +98,17 @@ class AddressBody(_Body):
 class AttachmentBody(_Body):
     name: Annotated[Line, Field(min_length=1, max_length=255)]
     content: bytes
-    content_type: Line | None = None
+    content_type: Annotated[Line, Field(max_length=255)] | None = None
     inline: bool = False
-    content_id: Line | None = None
+    content_id: Annotated[Line, Field(max_length=255)] | None = None
 
     @field_validator("name")
     @classmethod
     def _is_file_name(cls, name: str) -> str:
         if "/" in name or "\\" in name:
             raise ValueError("is a path: give the file's name alone")
+        if "=?" in name or name != name.strip():  # mail programs would show another name
+            raise ValueError("is an encoded word, or has a space at an end: give the plain name")
         return name
 
     @field_validator("content", mode="before")
@@ -107,10 +126,9 @@ class AttachmentBody(_Body):
     def _is_media_type(cls, content_type: str | None) -> str | None:
         if content_type is None:
             return None
-        if not _MEDIA_TYPE.fullmatch(content_type):
+        if not _MEDIA_TYPE.fullmatch(content_type) or "=?" in content_type:
             raise ValueError("is not a media type like application/pdf")
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind.startswith(("multipart/", "message/")) and kind != "message/rfc822":
+        if not _is_attachable(content_type):
             raise ValueError("cannot be attached as such: use application/octet-stream")
         return content_type
 
@@ -128,9 +146,22 @@ class AttachmentBody(_Body):
         return self
 
     def to_core(self) -> Attachment:
-        guessed, _ = mimetypes.guess_type(self.name)
-        kind = self.content_type or guessed or "application/octet-stream"
+        kind = self.content_type or _guessed_type(self.name)
         return Attachment(self.name, kind, self.content, self.inline, self.content_id)
+
+
+def _is_attachable(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "message/rfc822" or not kind.startswith(("multipart/", "message/"))
+
+
+def _guessed_type(name: str) -> str:
+    """By the name's end. A compressed file is not what was compressed."""
+    guessed, compression = mimetypes.guess_type(name)
+    return guessed if guessed and not compression and _is_attachable(guessed) else "application/octet-stream"
+
+
+Addresses = Annotated[list[AddressBody], Field(max_length=MOST_RECIPIENTS)]
 
 
 class OrderBody(_Body):
@@ -139,8 +170,8 @@ class OrderBody(_Body):
     mode: Mode = Mode.BATCH
     user: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
     provider: Annotated[Line, Field(max_length=64)] | None = None
-    send_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    send_at: Moment | None = None
+    expires_at: Moment | None = None
     dry_run: bool = False
 
     def order(self, metadata: Mapping[str, str]) -> Order:
@@ -156,16 +187,16 @@ class OrderBody(_Body):
 
 class EmailBody(OrderBody):
     sender: AddressBody | None = Field(None, alias="from")
-    to: list[AddressBody] = []
-    cc: list[AddressBody] = []
-    bcc: list[AddressBody] = []
-    reply_to: list[AddressBody] = []
-    subject: Annotated[Line, Field(max_length=998)] = ""
+    to: Addresses = []
+    cc: Addresses = []
+    bcc: Addresses = []
+    reply_to: Addresses = []
+    subject: Annotated[Line, Field(max_length=LONGEST_SUBJECT)] = ""
     text: str | None = None
     html: str | None = None
     template: str | None = None
     attachments: Annotated[list[AttachmentBody], Field(max_length=250)] = []
-    headers: dict[str, Line] = {}
+    headers: Annotated[dict[str, Line], Field(max_length=_MOST_HEADERS)] = {}
     importance: Importance = Importance.NORMAL
     metadata: Annotated[dict[Line, Line], Field(max_length=_MOST_METADATA)] = {}
 
@@ -190,6 +221,8 @@ class EmailBody(OrderBody):
                 raise ValueError(f"sets {name} twice")
             if len(value) > 8192 or max(map(len, value.split(" "))) > LONGEST_TOKEN:
                 raise ValueError(f"has a value of {name} that is too long: {LONGEST_TOKEN} characters without a space")
+            if not name.lower().startswith("x-") and not value.isascii():
+                raise ValueError(f"has a value of {name} that is not ASCII: write addresses in their encoded form")
         return headers
 
     @field_validator("metadata")
@@ -232,16 +265,21 @@ class ListQuery(_Body):
 
     view: View = View.HISTORY
     status: Status | None = None
-    sender: str | None = None
-    recipient: str | None = None
-    provider: str | None = None
+    sender: Line | None = None
+    recipient: Line | None = None
+    provider: Line | None = None
     mode: Mode | None = None
-    user: str | None = None
-    since: AwareDatetime | None = Field(None, alias="from")
-    until: AwareDatetime | None = Field(None, alias="to")
-    q: str | None = None
+    user: Line | None = None
+    since: Moment | None = Field(None, alias="from")
+    until: Moment | None = Field(None, alias="to")
+    q: Line | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
     cursor: str | None = None
+
+    @field_validator("sender", "recipient")
+    @classmethod
+    def _as_recorded(cls, address: str | None) -> str | None:
+        return None if address is None else parse_address(address).address
 
     @field_validator("cursor")
     @classmethod
@@ -277,6 +315,13 @@ def email_body(body: bytes) -> EmailBody:
         raise _translated(error, EmailBody) from None
 
 
+def refuse_query(params: Mapping[str, str]) -> None:
+    """For a door that takes no query string: nobody shall believe that `?dry_run=true` did something there."""
+    unknown = [name for name in params if name != _FUNCTION_KEY]
+    if unknown:
+        raise InvalidEmail(*(FieldProblem(f"?{name}", "is not taken here: give it in the body") for name in unknown))
+
+
 def order_query(params: Mapping[str, str]) -> OrderBody:
     """The query string beside a message/rfc822 body. Raises InvalidEmail with pointers like `?mode`."""
     return _from_query(OrderBody, params)
@@ -309,7 +354,8 @@ def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
 
 def _pointer(error: ErrorDetails) -> str:
     """RFC 6901. The `[key]` that pydantic adds where a key itself is wrong is no part of the way to it."""
-    path = [str(part) for part in error["loc"] if part != "[key]"]
+    steps = error["loc"]
+    path = [str(part) for part in (steps[:-1] if len(steps) > 2 and steps[-1] == "[key]" else steps)]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
@@ -327,6 +373,10 @@ def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
             return "has no offset: write it like 2026-01-31T09:00:00+01:00, or with Z for UTC"
         case "model_type" | "dict_type":
             return "is not a JSON object"
+        case "too_long":
+            return f"is too long: at most {error['ctx']['max_length']}"
+        case "too_short":
+            return "is empty"
     return error["msg"][:1].lower() + error["msg"][1:]
 
 

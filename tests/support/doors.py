@@ -1,0 +1,170 @@
+"""The HTTP doors without a host: a request goes to the function that the host would choose, on memory stores."""
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import azure.functions as func
+
+from email_core.assembly import connect, install
+from email_core.parameters import Parameters
+from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
+from email_core.record import EmailRecord
+from email_core.stores.memory import MemoryDoorbells, MemoryEmailStore
+from tests.support.azurite import ROOT
+
+PREFIX = "/api/"
+
+
+@cache
+def functions() -> tuple[func.decorators.function_app.Function, ...]:
+    """All of function_app.py, in the order in which the host tries their routes.
+
+    The file is loaded anew: an app hands out its functions once, and another test may have asked for them.
+    """
+    spec = importlib.util.spec_from_file_location("function_app_of_the_tests", ROOT / "function_app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return tuple(sorted(module.app.get_functions(), key=lambda function: function.get_function_name().lower()))
+
+
+def trigger_of(function) -> dict[str, Any]:
+    return function.get_trigger().get_dict_repr()
+
+
+@cache
+def routes() -> tuple[tuple[re.Pattern[str], frozenset[str], Any], ...]:
+    found = []
+    for function in functions():
+        trigger = trigger_of(function)
+        if trigger["type"] == "httpTrigger":
+            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", trigger["route"]), re.IGNORECASE)
+            found.append((pattern, frozenset(map(str, trigger["methods"])), function.get_user_function()))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    media_type: str
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def pointers(self) -> list[str]:
+        return [error["pointer"] for error in self.json.get("errors", [])]
+
+
+class IdleProvider(Provider):
+    """Stands for one that is configured; the doors never send."""
+
+    name = "smtp"
+
+    async def submit(self, submission: Submission) -> Outcome:
+        return Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
+
+
+class RecordingStore(MemoryEmailStore):
+    """Remembers what was handed to it. `failure` is raised instead, where a test sets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inserted: list[tuple[EmailRecord, bytes]] = []
+        self.failure: BaseException | None = None
+
+    async def insert(self, record, mime):
+        self._fail()
+        self.inserted.append((record, mime))
+        return await super().insert(record, mime)
+
+    async def get(self, email_id):
+        self._fail()
+        return await super().get(email_id)
+
+    async def page(self, query):
+        self._fail()
+        return await super().page(query)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+@dataclass
+class Doors:
+    """What a caller sees of the app, and what stands behind it."""
+
+    emails: RecordingStore = field(default_factory=RecordingStore)
+    doorbells: MemoryDoorbells = field(default_factory=MemoryDoorbells)
+
+    async def call(self, method: str, url: str, body: bytes = b"", content_type: str | None = None) -> Answer:
+        parts = urlsplit(url)
+        for pattern, methods, function in routes():
+            match = pattern.fullmatch(parts.path.removeprefix(PREFIX))
+            if match and method in methods:
+                response = await function(
+                    func.HttpRequest(
+                        method,
+                        url,
+                        headers={"Content-Type": content_type} if content_type else {},
+                        params=dict(parse_qsl(parts.query, keep_blank_values=True)),
+                        route_params=match.groupdict(),
+                        body=body,
+                    )
+                )
+                return Answer(
+                    response.status_code, dict(response.headers), response.mimetype, bytes(response.get_body())
+                )
+        raise LookupError(f"no function for {method} {parts.path}")
+
+    async def get(self, url: str) -> Answer:
+        return await self.call("GET", url)
+
+    async def post(self, url: str, body: Any = None) -> Answer:
+        """`body` as JSON, or no body."""
+        octets = b"" if body is None else json.dumps(body).encode()
+        return await self.call("POST", url, octets, "application/json")
+
+    async def post_mime(self, raw: bytes, query: str = "") -> Answer:
+        return await self.call("POST", f"/api/emails{query}", raw, "message/rfc822")
+
+    async def accepted(self, **fields: Any) -> dict[str, Any]:
+        """A small valid email, with `fields` changed, that must be accepted."""
+        answer = await self.post("/api/emails", small_email(**fields))
+        assert answer.status == 202, answer.json
+        return answer.json
+
+    @property
+    def nothing_happened(self) -> bool:
+        return not self.emails.inserted and not self.doorbells.rung
+
+
+def small_email(**fields: Any) -> dict[str, Any]:
+    return {"from": "ann@contoso.com", "to": ["bob@example.com"], "subject": "Statement", "text": "Hello"} | fields
+
+
+@contextmanager
+def open_doors(*, providers: bool = True, **parameters: Any) -> Iterator[Doors]:
+    """The real core over memory stores, in the process's place until the end."""
+    doors = Doors()
+    core = connect(
+        emails=doors.emails,
+        doorbells=doors.doorbells,
+        providers={"smtp": IdleProvider()} if providers else {},
+        parameters=replace(Parameters(), **parameters),
+    )
+    install(core)
+    try:
+        yield doors
+    finally:
+        install(None)

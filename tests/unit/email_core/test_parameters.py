@@ -1,0 +1,86 @@
+from dataclasses import fields
+
+import pytest
+
+from email_core.errors import ConfigurationError
+from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
+
+ROWS = {row.name: row for row in fields(Parameters)}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_parameter_has_help_that_ends_as_a_sentence(name):
+    assert ROWS[name].metadata["help"].endswith(".")
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if isinstance(row.default, int)])
+def test_every_number_has_limits_that_hold_its_default(name):
+    low, high = ROWS[name].metadata["limits"]
+    assert low <= ROWS[name].default <= high
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.metadata["choices"]])
+def test_every_choice_has_its_default_among_them(name):
+    assert ROWS[name].default in ROWS[name].metadata["choices"]
+
+
+def test_without_settings_everything_has_its_default():
+    assert parameters_from_settings({}) == Parameters()
+
+
+def test_settings_of_others_are_none_of_ours():
+    assert parameters_from_settings({"EmailStorage": "x", "PATH": "/bin", "EmailParametersX": "1"}) == Parameters()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("smtp_server", "mail.contoso.com", "mail.contoso.com"),
+        ("smtp_server", "  mail.contoso.com ", "mail.contoso.com"),
+        ("smtp_server", "", ""),
+        ("smtp_port", "25", 25),
+        ("smtp_port", "1", 1),
+        ("smtp_port", "65535", 65535),
+        ("smtp_security", "tls", "tls"),
+        ("default_sender", "ann@contoso.com", "ann@contoso.com"),
+        ("attachment_size_limit", "150", 150),
+        ("email_expiration_days", "0", 0),
+    ],
+)
+def test_a_setting_takes_the_place_of_the_default(name, text, value):
+    assert getattr(parameters_from_settings({SETTING_PREFIX + name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fix"),
+    [
+        ("smtp_port", "", "Use 1 to 65535."),
+        ("smtp_port", "0", "Use 1 to 65535."),
+        ("smtp_port", "65536", "Use 1 to 65535."),
+        ("smtp_port", "-25", "Use 1 to 65535."),
+        ("smtp_port", "25.0", "Use 1 to 65535."),
+        ("smtp_port", "²5", "Use 1 to 65535."),
+        ("smtp_port", "9" * 5000, "Use 1 to 65535."),
+        ("attachment_size_limit", "151", "Use 0 to 150."),
+        ("smtp_security", "ssl", "Use one of starttls, tls, none."),
+        ("smtp_security", "TLS", "Use one of starttls, tls, none."),
+        ("batch_provider", "pigeon", "Use one of smtp."),
+        ("smtp_sever", "x", "The parameters are "),
+        ("", "x", "The parameters are "),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_fix_and_without_its_value(name, text, fix):
+    with pytest.raises(ConfigurationError) as refusal:
+        parameters_from_settings({SETTING_PREFIX + name: text})
+    assert refusal.value.setting == SETTING_PREFIX + name
+    assert refusal.value.fix.startswith(fix)
+    assert text not in ("pigeon", "ssl") or text not in str(refusal.value)
+
+
+def test_the_size_limit_is_in_whole_mebibytes():
+    assert Parameters(attachment_size_limit=3).size_limit_octets == 3 * 1024 * 1024
+
+
+@pytest.mark.parametrize(("days", "meant"), [(0, 30), (1, 1), (3650, 3650)])
+def test_no_days_of_expiration_mean_30(days, meant):
+    assert Parameters(email_expiration_days=days).expiration_days == meant
