@@ -43,6 +43,7 @@ _OWN_HEADERS = frozenset({"x-priority", "x-unsent"})
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~.@-]+")  # no "?": an encoded word would be possible
 _MOST_HEADERS = 50
 _MOST_METADATA = 50
+_MOST_PROBLEMS = 100
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # ids and tables hold these
 _FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 
@@ -349,7 +350,7 @@ def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
     details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         raise NotJson(details[0]["msg"]) from None
-    return InvalidEmail(*(FieldProblem(_pointer(one), _detail(one, model)) for one in details))
+    return InvalidEmail(*(FieldProblem(_pointer(one), _detail(one, model)) for one in details[:_MOST_PROBLEMS]))
 
 
 def _pointer(error: ErrorDetails) -> str:

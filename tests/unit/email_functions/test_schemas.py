@@ -371,6 +371,10 @@ def test_a_list_of_100_000_addresses_is_refused_at_once():
     assert time.perf_counter() - started < 1
 
 
+def test_the_answer_to_endless_nonsense_ends():
+    assert len(problems(small_email(**{f"x{number}": 1 for number in range(10_000)}))) == 100
+
+
 def test_no_refusal_repeats_what_was_refused():
     body = small_email(
         **{"from": "ann.secret@@x", "to": ["bob.secret"], "subject": "secret\n", "text": 5, "send_at": "secret"}
