@@ -49,7 +49,7 @@ async def account(storage_connection: str) -> str:
 async def test_everything_passes_unchanged_and_is_counted_by_kind(account):
     record, content = email(), bytes(range(256)) * 40_000  # 10 MB: a blob in blocks
     async with storage_proxy(account) as proxy, azure_stores(proxy.connection) as (emails, _):
-        proxy.exchanges.clear()
+        proxy.forget()
         stored = await emails.insert(record, content)
         assert await emails.content(await emails.get(record.id)) == content
         assert stored.inline is None

@@ -183,19 +183,21 @@ class Exchange:
 
 
 class StorageProxy:
-    """`connection` leads through it. `exchanges` and `faults` may be changed at any time."""
+    """`connection` leads through it. `faults` may be changed at any time. `counts` says how often each kind was asked;
+    receives that found nothing count as `queue receive, empty`."""
 
     def __init__(self, faults: list[Fault], seed: int) -> None:
         self.connection = ""
         self.faults = faults
         self.exchanges: list[Exchange] = []
+        self.counts: Counter[str] = Counter()
         self._dice = random.Random(seed)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def counts(self) -> Counter[str]:
-        """How often each kind was asked; receives that found nothing count as `queue receive, empty`."""
-        return Counter(f"{one.kind}, empty" if one.empty else one.kind for one in self.exchanges)
+    def forget(self) -> None:
+        """Begins to count anew."""
+        self.exchanges.clear()
+        self.counts.clear()
 
     async def listen(self, service: str, host: str, port: int) -> asyncio.Server:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -255,7 +257,9 @@ class StorageProxy:
         return None
 
     def _note(self, request: StorageRequest, status: int, empty: bool = False) -> None:
-        self.exchanges.append(Exchange(request.kind, request.resource, request.operations, status, empty))
+        exchange = Exchange(request.kind, request.resource, request.operations, status, empty)
+        self.exchanges.append(exchange)
+        self.counts[f"{exchange.kind}, empty" if empty else exchange.kind] += 1
 
 
 @asynccontextmanager

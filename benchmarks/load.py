@@ -1,0 +1,103 @@
+"""Small emails, and a client that posts them and takes little CPU itself: raw HTTP on kept connections."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SMALL_MAIL = {
+    "from": {"address": "ann@contoso.com", "name": "Ann Miller"},
+    "to": ["bob@example.com"],
+    "subject": "Your statement for March",
+    "text": "\r\n".join(f"Line {number:02}: the balance of your account has not changed." for number in range(32)),
+}  # 2 KB on the wire
+
+
+def post_request(body: bytes, content_type: str = "application/json") -> bytes:
+    return (
+        f"POST /api/emails HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+SMALL_POST = post_request(json.dumps(SMALL_MAIL).encode())
+
+
+class NotAccepted(Exception):
+    """The app answered something else than 202."""
+
+
+@dataclass
+class Poster:
+    """One kept connection to a runner."""
+
+    port: int
+    _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = field(default=None, repr=False)
+
+    async def post(self, request: bytes = SMALL_POST) -> float:
+        """Seconds until 202 was there. Raises NotAccepted."""
+        started = time.perf_counter()
+        reader, writer = await self._connected()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        answer = await reader.readexactly(int(length))
+        if head[9:12] != b"202":
+            raise NotAccepted(f"{head[9:12].decode()} {answer[:300].decode(errors='replace')}")
+        return time.perf_counter() - started
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is None or self._streams[0].at_eof():  # the server closes what is idle for 5 s
+            self.close()
+            self._streams = await asyncio.open_connection("127.0.0.1", self.port)
+        return self._streams
+
+    def close(self) -> None:
+        if self._streams:
+            self._streams[1].close()
+
+
+async def post_many(
+    ports: list[int], total: int, clients: int, *, done: Callable[[], int] | None = None, most_in_flight: int = 0
+) -> list[float]:
+    """Posts `total` emails from so many clients in turn to the runners, each as soon as its last was answered; while
+    `most_in_flight` are accepted but not `done`, they wait. Returns the seconds of each, in no order."""
+    room = asyncio.Semaphore(most_in_flight if done else total)
+    watching = asyncio.create_task(_release(room, done)) if done else None
+    remaining = iter(range(total))
+    seconds: list[float] = []
+
+    async def client(port: int) -> None:
+        poster = Poster(port)
+        for _ in remaining:
+            await room.acquire()
+            seconds.append(await poster.post())
+        poster.close()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(clients):
+                group.create_task(client(ports[number % len(ports)]))
+    finally:
+        if watching:
+            watching.cancel()
+    return seconds
+
+
+async def _release(room: asyncio.Semaphore, done: Callable[[], int]) -> None:
+    released = done()
+    while True:
+        await asyncio.sleep(0.002)
+        now_done = done()
+        for _ in range(released, now_done):
+            room.release()
+        released = now_done
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        await asyncio.sleep(0.005)
