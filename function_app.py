@@ -2,9 +2,21 @@
 
 import azure.functions as func
 
-from email_functions import http_emails, http_health, queue_sender
+from email_functions import (
+    http_batches,
+    http_distributor,
+    http_email_actions,
+    http_emails,
+    http_health,
+    queue_sender,
+    timers,
+)
 
 app = func.FunctionApp()
 app.register_functions(http_emails.blueprint)
+app.register_functions(http_email_actions.blueprint)
+app.register_functions(http_batches.blueprint)
+app.register_functions(http_distributor.blueprint)
 app.register_functions(http_health.blueprint)
 app.register_functions(queue_sender.blueprint)
+app.register_functions(timers.blueprint)

@@ -4,19 +4,22 @@ Built inside the running event loop and kept (the worker has one loop for the li
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from email_core.delivery import Delivery
+from email_core.distribution import Distribution
+from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
-from email_core.stores.base import Doorbells, EmailStore
+from email_core.retention import Retention
+from email_core.stores.base import Stores
+from email_core.sweeper import Sweeper
 
 STORAGE_SETTING = "EmailStorage"
 
@@ -35,6 +38,9 @@ class Subsystem:
 
     outbox: Outbox
     delivery: Delivery
+    sweeper: Sweeper
+    retention: Retention
+    distribution: Distribution
     parameters: Parameters
 
 
@@ -55,29 +61,62 @@ def install(replacement: Subsystem | None) -> None:
     _assembled = replacement
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def assemble(settings: Mapping[str, str]) -> Subsystem:
-    from email_core.stores.azure import AzureDoorbells, AzureEmailStore  # 0.3 s: not before it is needed
+    from email_core.stores import azure  # 0.3 s: not before it is needed
 
     parameters = parameters_from_settings(settings)
     clients = StorageClients(settings)
+    tables = clients.tables()
     return connect(
-        emails=AzureEmailStore(clients.tables(), clients.blobs()),
-        doorbells=AzureDoorbells(clients.queues()),
+        stores=Stores(
+            emails=azure.AzureEmailStore(tables, clients.blobs()),
+            doorbells=azure.AzureDoorbells(clients.queues()),
+            keys=azure.AzureIdempotencyStore(tables),
+            distributor=azure.AzureDistributorStore(tables),
+        ),
         providers=configured_providers(parameters),
         parameters=parameters,
     )
 
 
 def connect(
-    *, emails: EmailStore, doorbells: Doorbells, providers: Mapping[str, Provider], parameters: Parameters
+    *,
+    stores: Stores,
+    providers: Mapping[str, Provider],
+    parameters: Parameters,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Subsystem:
     """The core over any stores and providers."""
-    clock = partial(datetime.now, UTC)
-    outbox = Outbox(
-        emails=emails, doorbells=doorbells, providers=frozenset(providers), parameters=parameters, clock=clock
+    emails, doorbells = stores.emails, stores.doorbells
+    distributor = Distributor(stores.distributor, clock)
+    sweeper = Sweeper(emails=emails, doorbells=doorbells, distributor=distributor, clock=clock)
+    return Subsystem(
+        outbox=Outbox(
+            emails=emails,
+            doorbells=doorbells,
+            keys=stores.keys,
+            distributor=distributor,
+            providers=frozenset(providers),
+            parameters=parameters,
+            clock=clock,
+        ),
+        delivery=Delivery(
+            emails=emails,
+            doorbells=doorbells,
+            providers=providers,
+            parameters=parameters,
+            distributor=distributor,
+            clock=clock,
+        ),
+        sweeper=sweeper,
+        retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
+        distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
+        parameters=parameters,
     )
-    delivery = Delivery(emails=emails, doorbells=doorbells, providers=providers, parameters=parameters, clock=clock)
-    return Subsystem(outbox, delivery, parameters)
 
 
 def configured_providers(parameters: Parameters) -> dict[str, Provider]:

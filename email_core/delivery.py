@@ -13,12 +13,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from email_core.delivery_state import Event, Status
+from email_core.distributor import Distributor
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.parameters import Parameters
+from email_core.parking import is_far_off
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientVerdict, Submission
 from email_core.record import Attempt, EmailRecord, RecipientResult
 from email_core.retry import retry_wait
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
+from email_core.sweeper import released
 
 LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host shows a dead worker's message again
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
@@ -26,6 +29,10 @@ LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 REPLY_KEPT = 500  # characters of a provider's reply
+
+POISONED = "put aside"  # the outcome of an attempt that the host gave up
+POISONED_REPLY = "answering its doorbell failed again and again: the log of that time has the cause"
+MOST_POISONINGS = 5  # one after another; then it has failed
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +47,7 @@ class Delivery:
         doorbells: Doorbells,
         providers: Mapping[str, Provider],
         parameters: Parameters,
+        distributor: Distributor,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -48,6 +56,7 @@ class Delivery:
         self._doorbells = doorbells
         self._providers = providers
         self._parameters = parameters
+        self._distributor = distributor
         self._clock = clock
         self._chance = chance
         self._pause = pause
@@ -55,42 +64,69 @@ class Delivery:
     async def answer(self, doorbell: Doorbell) -> None:
         if doorbell.stored is not None:
             try:
-                return await self._deliver(doorbell, doorbell.stored)
+                return await self._deliver(doorbell.stored)
             except LostRace:
                 pass  # the email has changed since it rang: the table knows better
         stored = await self._emails.get(doorbell.email_id)
         if stored is None:
-            return _ended_quietly(doorbell, "there is no such email")
+            return _ended_quietly(doorbell.email_id, "there is no such email")
         try:
-            return await self._deliver(doorbell, stored)
+            return await self._deliver(stored)
         except LostRace:
-            return _ended_quietly(doorbell, "another worker was first")
+            return _ended_quietly(doorbell.email_id, "another worker was first")
 
-    async def _deliver(self, doorbell: Doorbell, stored: StoredEmail) -> None:
-        """Raises LostRace, and has done nothing, where `stored` is not the email's last version."""
+    async def put_aside(self, doorbell: Doorbell) -> None:
+        """Answers a doorbell that failed so often that the host put it into the poison queue: the email is tried
+        again later, and fails for good when that happens too often."""
+        stored = await self._emails.get(doorbell.email_id)
+        if stored is None or stored.record.status is not Status.UNSENT:
+            return _ended_quietly(doorbell.email_id, "it is not unsent")
+        try:
+            return await self._put_aside(stored)
+        except LostRace:
+            return _ended_quietly(doorbell.email_id, "somebody is at work on it")
+
+    async def _put_aside(self, stored: StoredEmail) -> None:
         now = self._clock()
-        waits_until = _not_before(stored.record)
-        if waits_until > now + EARLY:
-            return await self._ring(stored, waits_until)
-        if _is_expired(stored.record, now, self._parameters):
-            return await self._emails.end(stored, stored.record.after(Event.EXPIRE, now))
-        if not _can_be_claimed(stored.record, now):
-            return _ended_quietly(doorbell, f"it is {stored.record.status}")
+        record = stored.record.with_attempt(Attempt(now, stored.record.provider, POISONED, POISONED_REPLY, 0.0))
+        if all(attempt.outcome == POISONED for attempt in record.attempts[-MOST_POISONINGS:]) and (
+            len(record.attempts) >= MOST_POISONINGS
+        ):
+            failed = record.after(Event.CLAIM, now).after(Event.FAIL, now)
+            return await self._emails.end(stored, failed)
+        due = now + retry_wait(record.tries, chance=self._chance())
+        return await self._return(stored, replace(record, next_attempt_at=due, updated_at=now))
+
+    async def _deliver(self, stored: StoredEmail) -> None:
+        """Raises LostRace, and has done nothing, where `stored` is not the email's last version."""
+        now, record = self._clock(), stored.record
+        if not _can_be_claimed(record, now):
+            return _ended_quietly(record.id, "it is held" if record.held else f"it is {record.status}")
+        if is_expired(record, now, self._parameters):
+            return await self._emails.end(stored, record.after(Event.EXPIRE, now))
+        if await self._distributor.stops(record):
+            return await self._park(stored)
+        if _looked_at(record) > now + EARLY:
+            return await self._ring(stored)
         claimed = await self._claim(stored, now)
         outcome, seconds = await self._hand_over(claimed)
         settled = settle(claimed.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance())
         return await self._record(claimed, settled)
 
+    async def _park(self, stored: StoredEmail) -> None:
+        if not stored.record.parked:
+            await self._emails.update(stored, replace(stored.record, parked=True, updated_at=self._clock()))
+        _ended_quietly(stored.record.id, "the distributor is off: it waits")
+
     async def _claim(self, stored: StoredEmail, now: datetime) -> StoredEmail:
         """From here to the lease's end the email is this worker's alone."""
-        record = stored.record
-        lease = LEASE + timedelta(seconds=record.size / SLOWEST_SENDING)
+        record = released(stored.record, now) if stored.record.status is Status.SENDING else stored.record
         claim = record.after(
             Event.CLAIM,
             now,
             claims=record.claims + 1,
             claimed_by=secrets.token_hex(8),
-            lease_until=now + lease,
+            lease_until=now + LEASE + timedelta(seconds=record.size / SLOWEST_SENDING),
         )
         return await self._emails.update(stored, claim)
 
@@ -107,6 +143,10 @@ class Delivery:
             return Outcome(
                 kind=OutcomeKind.CONFIGURATION, reply=f"the provider {record.provider} is not configured any more"
             )
+        if record.in_doubt:
+            found = await self._find_out(record, provider)
+            if found is not None:
+                return found
         try:
             mime = await self._emails.content(claimed)
         except EmailNotFound:
@@ -126,6 +166,16 @@ class Delivery:
             logger.exception("provider %s raised while sending %s", record.provider, record.id)
             return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
 
+    async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
+        """After an attempt whose answer was lost: proof from the provider, else the parameter's rule. None: send."""
+        sent = await provider.was_sent(sender=record.sender.address, message_id=record.message_id)
+        if sent:
+            return Outcome(kind=OutcomeKind.DELIVERED, reply="the provider has it among what was sent")
+        if sent is None and self._parameters.unconfirmed_policy == "hold":
+            reply = "nobody knows whether the last attempt sent it: resend it, or mark it as sent"
+            return Outcome(kind=OutcomeKind.HELD, reply=reply)
+        return None
+
     def _seconds_left(self, record: EmailRecord) -> float:
         if record.lease_until is None:
             raise ValueError(f"{record.id} is sent without a claim")
@@ -144,8 +194,7 @@ class Delivery:
             try:
                 if settled.ended:
                     return await self._emails.end(claimed, settled)
-                returned = await self._emails.update(claimed, settled)
-                return await self._ring(returned, _not_before(settled))
+                return await self._return(claimed, settled)
             except LostRace:
                 logger.warning("email %s: its lease was over before its outcome was recorded", settled.id)
                 return None
@@ -160,10 +209,16 @@ class Delivery:
             yield wait
             wait = min(wait * 2, LONGEST_RECORDING_WAIT)
 
-    async def _ring(self, stored: StoredEmail, at: datetime) -> None:
-        record = stored.record
-        delay = max(at - self._clock(), timedelta(0))
-        await self._doorbells.ring(Doorbell(record.id, record.mode, stored), min(delay, LONGEST_DELAY))
+    async def _return(self, stored: StoredEmail, record: EmailRecord) -> None:
+        """Back to the outbox: with a doorbell for when it is due, or parked where that is far off."""
+        parked = not record.held and is_far_off(_looked_at(record), self._clock())
+        returned = await self._emails.update(stored, replace(record, parked=parked))
+        if not (parked or record.held):
+            await self._ring(returned)
+
+    async def _ring(self, stored: StoredEmail) -> None:
+        delay = max(_looked_at(stored.record) - self._clock(), timedelta(0))
+        await self._doorbells.ring(Doorbell.of(stored), min(delay, LONGEST_DELAY))
 
 
 def settle(
@@ -182,6 +237,8 @@ def settle(
             return record.after(Event.SEND if _anyone_got_it(record) else Event.FAIL, now)
         case OutcomeKind.PARTLY_DELIVERED if not record.waiting_recipients:
             return record.after(Event.SEND, now)
+        case OutcomeKind.HELD:
+            return record.after(Event.RETURN, now, held=True)
     wait = retry_wait(record.tries, chance=chance, asked=outcome.retry_after)
     return record.after(Event.RETURN, now, next_attempt_at=now + wait)
 
@@ -203,25 +260,24 @@ def _kept(reply: str) -> str:
     return reply if len(reply) <= REPLY_KEPT else reply[: REPLY_KEPT - 1] + "…"
 
 
-def _not_before(record: EmailRecord) -> datetime:
-    """When the email may next be tried; an expiry before that is looked at when it comes."""
-    due = record.next_attempt_at or record.send_at or record.created_at
-    return min(due, record.expires_at) if record.expires_at else due
+def _looked_at(record: EmailRecord) -> datetime:
+    """When the email must next be looked at: when it is due, or expires before that."""
+    return min(record.due_at, record.expires_at) if record.expires_at else record.due_at
 
 
-def _is_expired(record: EmailRecord, now: datetime, parameters: Parameters) -> bool:
+def is_expired(record: EmailRecord, now: datetime, parameters: Parameters) -> bool:
+    """Whether an unsent email's time is over: its own, or else the parameters' days since it could first be sent."""
     if record.status is not Status.UNSENT:
         return False
     waiting_since = max(record.created_at, record.send_at or record.created_at)
-    last = record.expires_at or waiting_since + timedelta(days=parameters.expiration_days)
-    return now >= last
+    return now >= (record.expires_at or waiting_since + timedelta(days=parameters.expiration_days))
 
 
 def _can_be_claimed(record: EmailRecord, now: datetime) -> bool:
     if record.status is Status.UNSENT:
-        return True
+        return not record.held
     return record.status is Status.SENDING and record.lease_until is not None and record.lease_until <= now
 
 
-def _ended_quietly(doorbell: Doorbell, reason: str) -> None:
-    logger.info("doorbell for email %s ended: %s", doorbell.email_id, reason)
+def _ended_quietly(email_id: str, reason: str) -> None:
+    logger.info("doorbell for email %s ended: %s", email_id, reason)

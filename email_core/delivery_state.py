@@ -21,6 +21,7 @@ class Event(StrEnum):
     FAIL = "fail"
     EXPIRE = "expire"
     CANCEL = "be canceled"
+    CONFIRM = "be marked as sent"
 
 
 TRANSITIONS = {
@@ -30,6 +31,7 @@ TRANSITIONS = {
     (Status.SENDING, Event.SEND): Status.SENT,
     (Status.SENDING, Event.FAIL): Status.FAILED,
     (Status.UNSENT, Event.EXPIRE): Status.EXPIRED,
+    (Status.UNSENT, Event.CONFIRM): Status.SENT,  # by an administrator, where nobody knows (held)
     (Status.UNSENT, Event.CANCEL): Status.CANCELED,
 }
 ENDED = frozenset({Status.SENT, Status.FAILED, Status.EXPIRED, Status.CANCELED})

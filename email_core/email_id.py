@@ -51,3 +51,8 @@ def end_of_day_id(inverted: str) -> str:
     """An id that sorts after every id of that (inverted) day: a list goes on behind it."""
     start = _EPOCH + timedelta(days=_LAST_DAY - int(inverted))
     return f"{inverted_time(start)}-ff-{_ALPHABET[-1] * _RANDOM_LENGTH}"
+
+
+def last_moment_of(partition: str) -> datetime:
+    """The end of a partition's day: no email is accepted into it after that, but for a clock that is wrong."""
+    return _EPOCH + timedelta(days=_LAST_DAY - int(partition[:5]) + 1)

@@ -5,6 +5,8 @@ EmailSubsystemError
 ├── EmailTooLarge           size and limit
 ├── EmailNotFound           no email has this id
 ├── IllegalTransition       the email's state does not allow this event
+├── KeyReused               an idempotency key came with another body
+├── KeyInFlight             the first request with an idempotency key is not answered yet
 ├── LostRace                somebody else changed the entity first
 ├── StorageUnavailable      the storage account did not answer, or refused
 └── ConfigurationError      a setting is missing or wrong: names it, and the fix
@@ -57,6 +59,20 @@ class IllegalTransition(EmailSubsystemError):
         super().__init__(f"An email that is {status} cannot {event}")
         self.status = status
         self.event = event
+
+
+class KeyReused(EmailSubsystemError):
+    """An idempotency key stands for another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body: use a new key for a new email")
+
+
+class KeyInFlight(EmailSubsystemError):
+    """Two requests with one idempotency key at once: the first is not answered yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is not answered yet: ask again in a moment")
 
 
 class LostRace(EmailSubsystemError):

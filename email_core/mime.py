@@ -224,6 +224,22 @@ def adopt_mime(raw: bytes, email_id: str, date: datetime) -> FinishedMessage:
     )
 
 
+def renew_mime(mime: bytes, email_id: str, date: datetime, *, sender: Address) -> tuple[str, bytes]:
+    """The same message as a new one, and its Message-ID: this and Date are its own, everything else stays."""
+    head, separator, body = mime.partition(b"\r\n\r\n")
+    message_id = _message_id(email_id, sender)
+    own = _line("Date", format_datetime(date)) + _line("Message-ID", message_id)
+    kept = [line + b"\r\n" for line in _ANOTHER_FIELD.split(head) if line and _field_name(line) not in _RENEWED]
+    return message_id, own.encode() + b"".join(kept) + b"\r\n" + (body if separator else b"")
+
+
+_RENEWED = frozenset({b"message-id", b"date"})
+
+
+def _field_name(line: bytes) -> bytes:
+    return line.partition(b":")[0].strip().lower()
+
+
 _HeaderField = tuple[str, str]
 
 

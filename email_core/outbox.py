@@ -1,27 +1,36 @@
 """The outbox: takes messages in, finds them again, takes them back. Sending is `delivery`'s."""
 
+import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from email_core.addresses import parse_address
 from email_core.delivery_state import Event, Status
+from email_core.distributor import Distributor
 from email_core.email_id import SHARDS, created_at, is_email_id, new_email_id
 from email_core.errors import (
     ConfigurationError,
     EmailNotFound,
+    EmailSubsystemError,
     EmailTooLarge,
     FieldProblem,
+    IllegalTransition,
     InvalidEmail,
+    KeyInFlight,
+    KeyReused,
     LostRace,
     StorageUnavailable,
 )
+from email_core.idempotency import IdempotencyStore, KeyUse, hashed
 from email_core.message import Address, FinishedMessage, Message
-from email_core.mime import adopt_mime, build_mime
+from email_core.mime import adopt_mime, build_mime, renew_mime
 from email_core.parameters import Parameters
-from email_core.record import EmailRecord, Mode, unique_addresses
+from email_core.parking import is_far_off
+from email_core.record import Attempt, EmailRecord, Mode, unique_addresses
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
 
 MOST_RECIPIENTS = 500
@@ -57,6 +66,8 @@ class Outbox:
         *,
         emails: EmailStore,
         doorbells: Doorbells,
+        keys: IdempotencyStore,
+        distributor: Distributor,
         providers: frozenset[str],
         parameters: Parameters,
         clock: Callable[[], datetime],
@@ -64,6 +75,8 @@ class Outbox:
         """`providers` are the names of those that are configured."""
         self._emails = emails
         self._doorbells = doorbells
+        self._keys = keys
+        self._distributor = distributor
         self._providers = providers
         self._parameters = parameters
         self._clock = clock
@@ -85,14 +98,56 @@ class Outbox:
 
     async def accept(self, prepared: PreparedEmail) -> EmailRecord:
         """Keeps the email and rings its doorbell. When it returns, the email is safe."""
-        record = prepared.record
+        now = self._clock()
+        parked = is_far_off(prepared.record.due_at, now) or not await self._distributor.sends_now(prepared.record.mode)
+        record = replace(prepared.record, parked=parked)
         stored = await self._emails.insert(record, prepared.mime)
-        wait = (record.send_at or record.created_at) - self._clock()
-        try:
-            await self._doorbells.ring(Doorbell(record.id, record.mode, stored), max(wait, timedelta(0)))
-        except StorageUnavailable:
-            logger.warning("email %s is kept, but its doorbell could not be put", record.id, exc_info=True)
+        if not parked:
+            await self._ring(stored, record.due_at - now)
         return record
+
+    async def accept_once(self, prepared: PreparedEmail, key: str, body: bytes) -> tuple[EmailRecord, bool]:
+        """The same under an idempotency key. Returns the email of the key's first request, and whether this is a
+        replay. Raises KeyReused or KeyInFlight."""
+        use = KeyUse(hashed(key.encode()), hashed(body), prepared.record.id, self._clock())
+        standing = await self._keys.claim(use)
+        if standing is not None:
+            replayed = await self._replayed(standing, use)
+            if replayed is not None:
+                return replayed, True
+        try:
+            return await self.accept(prepared), False
+        except EmailSubsystemError:
+            with suppress(EmailSubsystemError):  # else the key is free again when it can be in flight no more
+                await self._keys.release(use)
+            raise
+
+    async def _replayed(self, standing: KeyUse, use: KeyUse) -> EmailRecord | None:
+        """The email of the first request; None where that came to nothing, and its place is taken now."""
+        if not standing.is_over(use.at):
+            if standing.body != use.body:
+                raise KeyReused
+            first = await self._emails.get(standing.email_id)
+            if first is not None:
+                return first.record
+            if standing.may_be_in_flight(use.at):
+                raise KeyInFlight
+        try:
+            await self._keys.take_over(standing, use)
+        except LostRace:
+            raise KeyInFlight from None
+        return None
+
+    async def accept_batch(self, prepared: Sequence[PreparedEmail]) -> list[EmailRecord | EmailSubsystemError]:
+        """Each email's record, or what became of it: one does not sink the others. Those of one partition are
+        written together."""
+        return await asyncio.gather(*map(self._accepted_or_not, prepared))
+
+    async def _accepted_or_not(self, prepared: PreparedEmail) -> EmailRecord | EmailSubsystemError:
+        try:
+            return await self.accept(prepared)
+        except EmailSubsystemError as error:
+            return error
 
     async def read(self, email_id: str) -> EmailRecord:
         """Raises EmailNotFound."""
@@ -117,6 +172,41 @@ class Outbox:
             except LostRace:
                 continue  # it was claimed, or it returned: its state now tells which
             return canceled
+
+    async def resend(self, email_id: str) -> EmailRecord:
+        """Sends an ended email once more, as a new one; or lets a held one go, which stays the same email with the
+        same Message-ID. Raises IllegalTransition for one that is still on its way."""
+        stored = await self._stored(email_id)
+        if stored.record.held:
+            return await self._let_go(stored)
+        if not stored.record.ended:
+            raise IllegalTransition(stored.record.status, "be resent: it is still on its way")
+        content = await self._emails.content(stored)
+        return await self.accept(self._copy(stored.record, content))
+
+    async def _let_go(self, held: StoredEmail) -> EmailRecord:
+        now = self._clock()
+        record = replace(held.record, held=False, next_attempt_at=now, updated_at=now)
+        try:
+            stored = await self._emails.update(held, record)
+        except LostRace:
+            raise IllegalTransition(held.record.status, "be resent: it was just changed") from None
+        await self._ring(stored, timedelta(0))
+        return record
+
+    async def mark_sent(self, email_id: str) -> EmailRecord:
+        """Ends a held email as Sent, by an administrator's word. Raises IllegalTransition for any other."""
+        stored = await self._stored(email_id)
+        if not stored.record.held:
+            raise IllegalTransition(stored.record.status, "be marked as sent: it is not held")
+        now = self._clock()
+        attempt = Attempt(now, stored.record.provider, "marked as sent", "by an administrator", 0.0)
+        record = replace(stored.record.with_attempt(attempt), held=False).after(Event.CONFIRM, now)
+        try:
+            await self._emails.end(stored, record)
+        except LostRace:
+            raise IllegalTransition(stored.record.status, "be marked as sent: it was just changed") from None
+        return record
 
     # ---- how an email is prepared
 
@@ -153,6 +243,36 @@ class Outbox:
             expires_at=order.expires_at,
         )
         return PreparedEmail(record, finished.mime)
+
+    def _copy(self, old: EmailRecord, content: bytes) -> PreparedEmail:
+        """A new email of the same content: finished MIME with a Message-ID of its own, linked to the old one."""
+        now, email_id = self._new_email()
+        message_id, mime = renew_mime(content, email_id, now, sender=old.sender)
+        record = EmailRecord(
+            id=email_id,
+            status=Status.UNSENT,
+            mode=old.mode,
+            provider=old.provider,
+            user=old.user,
+            sender=old.sender,
+            to=old.to,
+            cc=old.cc,
+            bcc=old.bcc,
+            subject=old.subject,
+            size=len(mime),
+            message_id=message_id,
+            metadata={**old.metadata, "resend_of": old.id},
+            created_at=now,
+            updated_at=now,
+        )
+        return PreparedEmail(record, mime)
+
+    async def _ring(self, stored: StoredEmail, delay: timedelta) -> None:
+        """The email is safe already: a doorbell that cannot be put is the sweeper's."""
+        try:
+            await self._doorbells.ring(Doorbell.of(stored), max(delay, timedelta(0)))
+        except StorageUnavailable:
+            logger.warning("email %s is kept, but its doorbell could not be put", stored.record.id, exc_info=True)
 
     def _provider(self, order: Order) -> str:
         if order.provider is None:

@@ -11,7 +11,7 @@ from typing import Any
 from email_core.errors import ConfigurationError
 
 SETTING_PREFIX = "EmailParameters__"
-DEFAULT_EXPIRATION_DAYS = 30
+DEFAULT_DAYS = 30
 
 
 def _row(
@@ -35,6 +35,15 @@ class Parameters:
     email_expiration_days: int = _row(
         0, "Days until an unsent email becomes Expired; 0 means 30.", unit="days", limits=(0, 3650)
     )
+    email_history_days: int = _row(
+        0, "Number of days to retain email history; 0 means 30.", unit="days", limits=(0, 3650)
+    )
+    unconfirmed_policy: str = _row(
+        "resend",
+        "What happens to an email of which nobody knows whether it was sent: resend sends it again with the same "
+        "Message-ID; hold keeps it until an administrator resends it or marks it as sent.",
+        choices=("resend", "hold"),
+    )
     smtp_server: str = _row("", "The outgoing mail server's host name. Empty: SMTP is not configured.")
     smtp_port: int = _row(587, "The outgoing mail server's port.", limits=(1, 65535))
     smtp_security: str = _row(
@@ -51,7 +60,11 @@ class Parameters:
 
     @property
     def expiration_days(self) -> int:
-        return self.email_expiration_days or DEFAULT_EXPIRATION_DAYS
+        return self.email_expiration_days or DEFAULT_DAYS
+
+    @property
+    def history_days(self) -> int:
+        return self.email_history_days or DEFAULT_DAYS
 
 
 def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:

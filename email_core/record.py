@@ -10,6 +10,7 @@ from email_core.delivery_state import ENDED, Event, Status, step
 from email_core.message import Address
 
 ATTEMPTS_KEPT = 20
+UNCONFIRMED = "unconfirmed"  # the outcome of an attempt after which nobody knows
 
 
 class Mode(StrEnum):
@@ -63,6 +64,9 @@ class EmailRecord:
     lease_until: datetime | None = None
     claims: int = 0
     claimed_by: str | None = None  # the fencing value of the last claim: no other claim has the same
+    parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
+    held: bool = False  # nobody knows whether it was sent: an administrator decides
+    rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring
     deferrals: int = 0
     tries: int = 0  # how often it was handed to a provider; `attempts` keeps the newest
     attempts: tuple[Attempt, ...] = ()
@@ -91,6 +95,16 @@ class EmailRecord:
         if status in ENDED:
             changes["ended_at"] = now
         return replace(self, status=status, updated_at=now, **changes)
+
+    @property
+    def due_at(self) -> datetime:
+        """When it may next be tried."""
+        return self.next_attempt_at or self.send_at or self.created_at
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last attempt may have sent it: its answer was lost, or its worker died."""
+        return bool(self.attempts) and self.attempts[-1].outcome == UNCONFIRMED
 
     def with_attempt(self, attempt: Attempt) -> "EmailRecord":
         return replace(self, tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:])

@@ -4,9 +4,12 @@ import azure.functions as func
 
 from email_core.assembly import subsystem
 from email_core.outbox import PreparedEmail
+from email_core.record import EmailRecord
 from email_functions import representations
+from email_functions.idempotency_key import idempotency_key
 from email_functions.problems import UnsupportedMediaType, answered, json_response
-from email_functions.schemas import email_body, list_query, order_query, refuse_query
+from email_functions.schemas import email_body, list_query, order_query
+from email_functions.validation import refuse_query
 
 blueprint = func.Blueprint()
 
@@ -17,9 +20,11 @@ async def accept_email(req: func.HttpRequest) -> func.HttpResponse:
     prepared, is_dry_run = _prepared(req)
     if is_dry_run:
         return json_response(representations.dry_run(prepared))
-    record = await subsystem().outbox.accept(prepared)
-    location = representations.links(record)["self"]
-    return json_response(representations.accepted(record), 202, {"Location": location})
+    key = idempotency_key(req.headers)
+    if key is None:
+        return accepted(await subsystem().outbox.accept(prepared))
+    record, replayed = await subsystem().outbox.accept_once(prepared, key, req.get_body())
+    return accepted(record, {"Idempotency-Replayed": "true"} if replayed else {})
 
 
 def _prepared(req: func.HttpRequest) -> tuple[PreparedEmail, bool]:
@@ -59,7 +64,7 @@ async def read_email_content(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
-@blueprint.route("emails/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def cancel_email(req: func.HttpRequest) -> func.HttpResponse:
-    return json_response(representations.email(await subsystem().outbox.cancel(req.route_params["id"])))
+def accepted(record: EmailRecord, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    """202: the email is safe."""
+    location = {"Location": representations.links(record)["self"]}
+    return json_response(representations.accepted(record), 202, location | (headers or {}))

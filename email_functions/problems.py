@@ -17,6 +17,9 @@ from email_core.errors import (
     FieldProblem,
     IllegalTransition,
     InvalidEmail,
+    KeyInFlight,
+    KeyReused,
+    LostRace,
     StorageUnavailable,
 )
 
@@ -58,14 +61,15 @@ def answered(door: Door) -> Door:
         try:
             response = await door(req)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the worker answers a bare 500, or never
-            response = _problem_of(error, request_id)
+            response = problem_of(error, request_id)
         response.headers["X-Request-Id"] = request_id
         return response
 
     return guarded
 
 
-def _problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
+def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
+    """What the caller is told of an error; what only we can mend goes into the log."""
     match error:
         case InvalidEmail():
             return problem_response(422, "The request is not valid", _summary(error.problems), error.problems)
@@ -79,6 +83,10 @@ def _problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(404, "There is no such email", str(error))
         case IllegalTransition():
             return problem_response(409, "The email's state does not allow this", str(error), email_status=error.status)
+        case KeyReused() | KeyInFlight():
+            return problem_response(409, "The Idempotency-Key is taken", str(error))
+        case LostRace():
+            return problem_response(409, "Somebody else was first", f"{error}: read it again, then try again")
         case ConfigurationError():
             logger.error("request %s: %s", request_id, error)
             return problem_response(503, "The email subsystem is not configured", str(error))

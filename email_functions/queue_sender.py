@@ -6,7 +6,7 @@ import azure.functions as func
 
 from email_core.assembly import STORAGE_SETTING, subsystem
 from email_core.record import Mode
-from email_core.stores.base import QUEUE_NAMES
+from email_core.stores.base import POISON, QUEUE_NAMES, Doorbell
 from email_core.stores.doorbell_text import doorbell_from_text
 
 blueprint = func.Blueprint()
@@ -23,10 +23,32 @@ async def send_interactive_email(doorbell: func.QueueMessage) -> None:
     await _answer(doorbell)
 
 
+@blueprint.queue_trigger("doorbell", QUEUE_NAMES[Mode.BATCH] + POISON, STORAGE_SETTING)
+async def put_batch_email_aside(doorbell: func.QueueMessage) -> None:
+    await _put_aside(doorbell)
+
+
+@blueprint.queue_trigger("doorbell", QUEUE_NAMES[Mode.INTERACTIVE] + POISON, STORAGE_SETTING)
+async def put_interactive_email_aside(doorbell: func.QueueMessage) -> None:
+    await _put_aside(doorbell)
+
+
 async def _answer(message: func.QueueMessage) -> None:
+    doorbell = _doorbell(message)
+    if doorbell is not None:
+        await subsystem().delivery.answer(doorbell)
+
+
+async def _put_aside(message: func.QueueMessage) -> None:
+    """The host gave these up after `maxDequeueCount` failures; no email is lost with them."""
+    doorbell = _doorbell(message)
+    if doorbell is not None:
+        await subsystem().delivery.put_aside(doorbell)
+
+
+def _doorbell(message: func.QueueMessage) -> Doorbell | None:
     try:
-        doorbell = doorbell_from_text(message.get_body())
+        return doorbell_from_text(message.get_body())
     except ValueError:
         logger.warning("queue message %s is no doorbell: dropped", message.id)
-        return
-    await subsystem().delivery.answer(doorbell)
+        return None

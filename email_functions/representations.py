@@ -4,13 +4,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from email_core.delivery_state import ENDED, Status
+from email_core.distribution import DistributorStatus
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
 
+EMAILS = "/api/emails"
+
 
 def accepted(record: EmailRecord) -> dict[str, Any]:
-    return {"id": record.id, "status": record.status.value, "links": links(record)}
+    """The same for a replay, whatever has become of the email since."""
+    own = f"{EMAILS}/{record.id}"
+    return {
+        "id": record.id,
+        "status": Status.UNSENT.value,
+        "links": {"self": own, "eml": f"{own}/eml", "cancel": f"{own}/cancel"},
+    }
 
 
 def dry_run(prepared: PreparedEmail) -> dict[str, Any]:
@@ -47,6 +56,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
         "send_at": _time(record.send_at),
         "expires_at": _time(record.expires_at),
         "next_attempt_at": _time(record.next_attempt_at) if record.status is Status.UNSENT else None,
+        "held": record.held,
         "deferrals": record.deferrals,
         "attempts": [
             {
@@ -66,9 +76,30 @@ def email(record: EmailRecord) -> dict[str, Any]:
     }
 
 
+def distributor(status: DistributorStatus) -> dict[str, Any]:
+    state = status.state
+    return {
+        "enabled": state.enabled,
+        "recurrence": {
+            "every_minutes": state.every_minutes,
+            "end_after_runs": state.end_after_runs,
+            "end_date": state.end_date.isoformat() if state.end_date else None,
+        },
+        "on": status.on,
+        "runs": state.runs,
+        "last_run": _time(state.last_run_at),
+        "next_run": _time(status.next_run_at),
+        "backlog": status.backlog,
+        "backlog_is_more": status.backlog_is_more,
+        "oldest": _time(status.oldest_at),
+        "sending": status.sending,
+        "rate": status.sent_last_minute,
+    }
+
+
 def links(record: EmailRecord) -> dict[str, str]:
     """Relative to the host, with its route prefix; `cancel` is there while it may still work."""
-    own = f"/api/emails/{record.id}"
+    own = f"{EMAILS}/{record.id}"
     cancel = {} if record.status in ENDED else {"cancel": f"{own}/cancel"}
     return {"self": own, "eml": f"{own}/eml"} | cancel
 

@@ -9,21 +9,19 @@ import mimetypes
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import to_json
 
 from email_core.addresses import parse_address
 from email_core.delivery_state import Status
@@ -35,7 +33,7 @@ from email_core.outbox import MOST_RECIPIENTS, Order
 from email_core.record import Mode
 from email_core.stores.base import EmailQuery, View
 from email_core.text import has_control_character
-from email_functions.problems import NotJson
+from email_functions.validation import Body, from_json, from_query
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\"))*", re.ASCII)
 _EXTRA_HEADER = re.compile(r"X-[A-Za-z0-9-]{1,70}|List-Unsubscribe|List-Unsubscribe-Post|References|In-Reply-To", re.I)
@@ -43,11 +41,8 @@ _OWN_HEADERS = frozenset({"x-priority", "x-unsent"})
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~.@-]+")  # no "?": an encoded word would be possible
 _MOST_HEADERS = 50
 _MOST_METADATA = 50
-_MOST_PROBLEMS = 100
+MOST_EMAILS = 100  # of one batch
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # ids and tables hold these
-_FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _one_line(text: str) -> str:
@@ -72,11 +67,7 @@ Line = Annotated[str, AfterValidator(_one_line)]
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class AddressBody(_Body):
+class AddressBody(Body):
     """`"bob@example.com"` or `{"address": "bob@example.com", "name": "Bob"}`."""
 
     address: str
@@ -96,7 +87,7 @@ class AddressBody(_Body):
         return parse_address(self.address, self.name)
 
 
-class AttachmentBody(_Body):
+class AttachmentBody(Body):
     name: Annotated[Line, Field(min_length=1, max_length=255)]
     content: bytes
     content_type: Annotated[Line, Field(max_length=255)] | None = None
@@ -165,7 +156,7 @@ def _guessed_type(name: str) -> str:
 Addresses = Annotated[list[AddressBody], Field(max_length=MOST_RECIPIENTS)]
 
 
-class OrderBody(_Body):
+class OrderBody(Body):
     """How an email is to be sent: in the JSON body, or in the query string beside a message/rfc822 body."""
 
     mode: Mode = Mode.BATCH
@@ -259,7 +250,7 @@ class EmailBody(OrderBody):
         )
 
 
-class ListQuery(_Body):
+class ListQuery(Body):
     """The query string of a list. The texts of a query string are no JSON: they are read leniently."""
 
     model_config = ConfigDict(strict=False)
@@ -306,80 +297,39 @@ class ListQuery(_Body):
         )
 
 
+class BatchBody(Body):
+    """The emails are checked one by one: a bad one does not sink the others."""
+
+    emails: Annotated[list[Any], Field(min_length=1, max_length=MOST_EMAILS)]
+
+
 def email_body(body: bytes) -> EmailBody:
     """Raises NotJson or InvalidEmail."""
-    if not body.strip():
-        raise NotJson("the body is empty: send the email as a JSON object")
+    return from_json(EmailBody, body)
+
+
+def batch_bodies(body: bytes) -> list[EmailBody | InvalidEmail]:
+    """Each email, or what is wrong with it, in order. Raises NotJson or InvalidEmail for what is no batch at all."""
+    return [_email_or_not(item) for item in from_json(BatchBody, body).emails]
+
+
+def _email_or_not(item: Any) -> EmailBody | InvalidEmail:
     try:
-        return EmailBody.model_validate_json(body)
-    except ValidationError as error:
-        raise _translated(error, EmailBody) from None
-
-
-def refuse_query(params: Mapping[str, str]) -> None:
-    """For a door that takes no query string: nobody shall believe that `?dry_run=true` did something there."""
-    unknown = [name for name in params if name != _FUNCTION_KEY]
-    if unknown:
-        raise InvalidEmail(*(FieldProblem(f"?{name}", "is not taken here: give it in the body") for name in unknown))
+        email = from_json(EmailBody, to_json(item))
+    except InvalidEmail as problem:
+        return problem
+    return InvalidEmail(FieldProblem("/dry_run", "is not taken in a batch")) if email.dry_run else email
 
 
 def order_query(params: Mapping[str, str]) -> OrderBody:
     """The query string beside a message/rfc822 body. Raises InvalidEmail with pointers like `?mode`."""
-    return _from_query(OrderBody, params)
+    return from_query(OrderBody, params)
 
 
 def list_query(params: Mapping[str, str]) -> ListQuery:
     """Raises InvalidEmail with pointers like `?limit`."""
-    return _from_query(ListQuery, params)
-
-
-def _from_query(model: type[_Model], params: Mapping[str, str]) -> _Model:
-    wanted = {name: value for name, value in params.items() if name != _FUNCTION_KEY}
-    try:
-        return model.model_validate(wanted, strict=False)
-    except ValidationError as error:
-        problems = _translated(error, model).problems
-        raise InvalidEmail(*(FieldProblem("?" + one.pointer[1:], one.detail) for one in problems)) from None
+    return from_query(ListQuery, params)
 
 
 def _addresses(bodies: list[AddressBody]) -> tuple[Address, ...]:
     return tuple(one.to_core() for one in bodies)
-
-
-def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
-    details = error.errors(include_url=False, include_input=False)
-    if details[0]["type"] == "json_invalid":
-        raise NotJson(details[0]["msg"]) from None
-    return InvalidEmail(*(FieldProblem(_pointer(one), _detail(one, model)) for one in details[:_MOST_PROBLEMS]))
-
-
-def _pointer(error: ErrorDetails) -> str:
-    """RFC 6901. The `[key]` that pydantic adds where a key itself is wrong is no part of the way to it."""
-    steps = error["loc"]
-    path = [str(part) for part in (steps[:-1] if len(steps) > 2 and steps[-1] == "[key]" else steps)]
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
-    match error["type"]:
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case "missing":
-            return "is required"
-        case "extra_forbidden" if len(error["loc"]) == 1:
-            return f"is not a field: the fields are {', '.join(sorted(_field_names(model)))}"
-        case "extra_forbidden":
-            return "is not a field here"
-        case "timezone_aware":
-            return "has no offset: write it like 2026-01-31T09:00:00+01:00, or with Z for UTC"
-        case "model_type" | "dict_type":
-            return "is not a JSON object"
-        case "too_long":
-            return f"is too long: at most {error['ctx']['max_length']}"
-        case "too_short":
-            return "is empty"
-    return error["msg"][:1].lower() + error["msg"][1:]
-
-
-def _field_names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]

@@ -14,6 +14,7 @@ class OutcomeKind(StrEnum):
     TRANSIENT = "transient"  # not now: try again
     PERMANENT = "permanent"  # never: trying again changes nothing
     CONFIGURATION = "configuration"  # an administrator must mend something first; the mail is not to blame
+    HELD = "held"  # not handed over: an administrator decides
     UNCONFIRMED = "unconfirmed"  # handed over, but the answer was lost: it may have been sent
 
 
@@ -57,3 +58,7 @@ class Provider(ABC):
 
     @abstractmethod
     async def submit(self, submission: Submission) -> Outcome: ...
+
+    async def was_sent(self, *, sender: str, message_id: str) -> bool | None:
+        """Proof after a lost answer: True or False where the provider can tell, None where it cannot."""
+        return None

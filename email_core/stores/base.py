@@ -1,14 +1,18 @@
 """What the core asks of a store. `azure.py` and `memory.py` both answer; one contract suite holds them to it."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from email_core.delivery_state import Status
+from email_core.distributor import DistributorStore
+from email_core.idempotency import IdempotencyStore
 from email_core.record import EmailRecord, Mode
 
 QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
+POISON = "-poison"  # the host's name for the queue of what it gave up
 LONGEST_DELAY = timedelta(days=6)  # a queue message can be invisible for less than 7 days
 INLINE_CONTENT_LIMIT = 60 * 1024  # octets; a binary property holds 64 KiB, larger content goes to a blob
 
@@ -88,6 +92,10 @@ class Doorbell:
     mode: Mode
     stored: StoredEmail | None = field(default=None, repr=False, compare=False)
 
+    @classmethod
+    def of(cls, stored: StoredEmail) -> "Doorbell":
+        return cls(stored.record.id, stored.record.mode, stored)
+
 
 class EmailStore(Protocol):
     """All methods raise StorageUnavailable where the storage account does not do what it was asked."""
@@ -110,13 +118,39 @@ class EmailStore(Protocol):
     async def page(self, query: EmailQuery) -> Page:
         """Emails of a view, newest first."""
 
+    async def unsettled_partitions(self) -> list[str]:
+        """The partitions that may hold unsent mail, newest first: few, however long the history."""
+
+    def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
+        """A partition's unsent emails, newest first, without their content (`inline` is None): read one again before
+        it is ended."""
+
+    async def settle(self, partition: str) -> None:
+        """Says that a partition of the past holds no unsent mail any more: nobody looks there again."""
+
+    def partitions_until(self, moment: datetime) -> AsyncIterator[str]:
+        """The partitions of the day of `moment` and all before it, newest first."""
+
+    async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        """Deletes emails that ended before then, with their content: some hundreds at a time, the oldest last.
+        Returns how many, and whether to call again. A partition that nothing is left of is forgotten, with content
+        that no email belongs to."""
+
 
 class Doorbells(Protocol):
+    async def oldest_due(self, mode: Mode) -> datetime | None:
+        """When the doorbell at the queue's head was to ring, or None where none waits to be answered: how far behind
+        the workers are."""
+
     async def ring(self, doorbell: Doorbell, delay: timedelta = timedelta(0)) -> None:
         """Puts a doorbell that rings after `delay`: whole seconds, rounded up; at most `LONGEST_DELAY`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
+    """Everything that is kept, wherever that is."""
+
     emails: EmailStore
     doorbells: Doorbells
+    keys: IdempotencyStore
+    distributor: DistributorStore

@@ -5,6 +5,7 @@ The host puts top-level JSON properties of a message over the trigger's own meta
 """
 
 import json
+from datetime import datetime
 from typing import Any
 
 from email_core.email_id import is_email_id
@@ -15,9 +16,10 @@ from email_core.stores.entities import record_from_json, record_to_json
 LONGEST_TEXT = 48 * 1024  # octets of UTF-8: 64 KiB when the queue's base64 is on it
 
 
-def doorbell_to_text(doorbell: Doorbell) -> str:
-    """With the email as it is, where that fits; else without, and the one who answers reads it."""
-    bare = {"email": doorbell.email_id, "mode": doorbell.mode.value}
+def doorbell_to_text(doorbell: Doorbell, due: datetime) -> str:
+    """With the email as it is, where that fits; else without, and the one who answers reads it. `due` is when it
+    rings: the queue itself tells only when a message was put."""
+    bare = {"email": doorbell.email_id, "mode": doorbell.mode.value, "due": due.isoformat()}
     carried = _carried(doorbell.stored) if doorbell.stored else None
     if carried is not None:
         text = json.dumps(bare | carried, ensure_ascii=False, separators=(",", ":"))
@@ -36,6 +38,14 @@ def doorbell_from_text(text: str | bytes) -> Doorbell:
     if not isinstance(email_id, str) or not is_email_id(email_id):
         raise ValueError("a doorbell without an email")
     return Doorbell(email_id, mode, _stored(email_id, values))
+
+
+def doorbell_due(text: str | bytes) -> datetime | None:
+    """When it was to ring, or None where the text does not say."""
+    try:
+        return datetime.fromisoformat(json.loads(text)["due"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _carried(stored: StoredEmail) -> dict[str, Any] | None:

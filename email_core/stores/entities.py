@@ -18,20 +18,21 @@ LONGEST_TEXT = 30_000  # characters; a string property holds 32,767
 CHUNK = 60_000  # octets; a binary property holds 65,536
 MOST_CHUNKS = 12  # an entity holds 1 MiB
 
-_TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until")
+_TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until", "rung_at")
 _NUMBERS = ("size", "claims", "deferrals", "tries")
+_FLAGS = ("parked", "held")
 _TEXTS = ("provider", "user", "subject", "message_id", "claimed_by")
 _DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
 CONTENT_PROPERTY = "mime"
 RECORD_PROPERTIES = (
     *("PartitionKey", "RowKey", "status", "mode", "sender", "created_at", "detail"),
-    *(*_TIMES, *_NUMBERS, *_TEXTS, *_DETAIL_CHUNKS),
+    *(*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, *_DETAIL_CHUNKS),
 )
 
 
 def entity_properties(record: EmailRecord) -> dict[str, Any]:
     """All properties but the keys and the content. A table keeps no nulls: what is None is left out."""
-    plain = {name: getattr(record, name) for name in (*_TIMES, *_NUMBERS, *_TEXTS, "created_at")}
+    plain = {name: getattr(record, name) for name in (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")}
     return {
         **{name: value for name, value in plain.items() if value is not None},
         "status": record.status.value,
@@ -72,6 +73,9 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
         lease_until=_optional_time(entity, "lease_until"),
         claims=entity["claims"],
         claimed_by=entity.get("claimed_by"),
+        parked=entity["parked"],
+        held=entity["held"],
+        rung_at=_optional_time(entity, "rung_at"),
         deferrals=entity["deferrals"],
         tries=entity["tries"],
         attempts=tuple(_attempt(attempt) for attempt in detail["attempts"]),

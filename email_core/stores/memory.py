@@ -1,17 +1,22 @@
 """Stores in memory: for tests, and for a first look without any storage. They obey the contract, races included."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count, islice
 
+from email_core.distributor import DistributorState
+from email_core.email_id import inverted_day, partition_of
 from email_core.errors import EmailNotFound, LostRace
-from email_core.record import EmailRecord
+from email_core.idempotency import KeyUse
+from email_core.record import EmailRecord, Mode
 from email_core.stores.base import (
     INLINE_CONTENT_LIMIT,
     Doorbell,
     EmailQuery,
     Page,
     StoredEmail,
+    Stores,
 )
 
 
@@ -20,6 +25,7 @@ class MemoryEmailStore:
         self._emails: dict[str, StoredEmail] = {}
         self._blobs: dict[str, bytes] = {}
         self._etags = count(1)
+        self._settled: set[str] = set()
 
     async def insert(self, record: EmailRecord, mime: bytes) -> StoredEmail:
         inline = mime if len(mime) <= INLINE_CONTENT_LIMIT else None
@@ -39,22 +45,50 @@ class MemoryEmailStore:
             raise EmailNotFound(stored.record.id) from None
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
-        self._check_last(stored)
-        return self._keep(replace(stored, record=record))
+        return self._keep(replace(self._check_last(stored), record=record))
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
-        self._check_last(stored)
-        self._keep(replace(stored, record=record))
+        self._keep(replace(self._check_last(stored), record=record))
 
     async def page(self, query: EmailQuery) -> Page:
         matching = (email.record for _, email in sorted(self._emails.items()) if query.matches(email.record))
         items = tuple(islice(matching, query.limit))
         return Page(items, items[-1].id if next(matching, None) else None)
 
-    def _check_last(self, stored: StoredEmail) -> None:
+    async def unsettled_partitions(self) -> list[str]:
+        return sorted({partition_of(one.record.id) for one in self._emails.values()} - self._settled)
+
+    async def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
+        for email_id, stored in sorted(self._emails.items()):
+            if partition_of(email_id) == partition and not stored.record.ended:
+                yield replace(stored, inline=None)
+
+    async def settle(self, partition: str) -> None:
+        self._settled.add(partition)
+
+    async def partitions_until(self, moment: datetime) -> AsyncIterator[str]:
+        for partition in sorted({partition_of(email_id) for email_id in self._emails}):
+            if partition >= inverted_day(moment):
+                yield partition
+
+    async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        old = [
+            email_id
+            for email_id, stored in self._emails.items()
+            if partition_of(email_id) == partition
+            and stored.record.ended_at is not None
+            and stored.record.ended_at < ended_before
+        ]
+        for email_id in old:
+            del self._emails[email_id]
+            self._blobs.pop(email_id, None)
+        return len(old), False
+
+    def _check_last(self, stored: StoredEmail) -> StoredEmail:
         last = self._emails.get(stored.record.id)
         if last is None or last.etag != stored.etag or last.record.ended:
             raise LostRace(stored.record.id)
+        return last
 
     def _keep(self, stored: StoredEmail) -> StoredEmail:
         kept = replace(stored, etag=str(next(self._etags)))
@@ -67,6 +101,51 @@ class MemoryDoorbells:
 
     def __init__(self) -> None:
         self.rung: list[tuple[Doorbell, timedelta]] = []
+        self.heads: dict[Mode, datetime] = {}
+
+    async def oldest_due(self, mode: Mode) -> datetime | None:
+        return self.heads.get(mode)
 
     async def ring(self, doorbell: Doorbell, delay: timedelta = timedelta(0)) -> None:
         self.rung.append((doorbell, delay))
+
+
+class MemoryIdempotencyStore:
+    def __init__(self) -> None:
+        self._uses: dict[str, KeyUse] = {}
+
+    async def claim(self, use: KeyUse) -> KeyUse | None:
+        standing = self._uses.setdefault(use.key, use)
+        return None if standing is use else standing
+
+    async def take_over(self, standing: KeyUse, use: KeyUse) -> None:
+        if self._uses.get(use.key) != standing:
+            raise LostRace(use.email_id)
+        self._uses[use.key] = use
+
+    async def release(self, use: KeyUse) -> None:
+        self._uses.pop(use.key, None)
+
+    async def purge(self, before: datetime, until: datetime) -> int:
+        old = [key for key, use in self._uses.items() if use.at < before]
+        for key in old:
+            del self._uses[key]
+        return len(old)
+
+
+class MemoryDistributorStore:
+    def __init__(self) -> None:
+        self._state = DistributorState()
+        self._version = 0
+
+    async def read(self) -> tuple[DistributorState, str | None]:
+        return self._state, str(self._version) if self._version else None
+
+    async def write(self, state: DistributorState, etag: str | None) -> None:
+        if etag != (await self.read())[1]:
+            raise LostRace("the distributor's state")
+        self._state, self._version = state, self._version + 1
+
+
+def memory_stores() -> Stores:
+    return Stores(MemoryEmailStore(), MemoryDoorbells(), MemoryIdempotencyStore(), MemoryDistributorStore())

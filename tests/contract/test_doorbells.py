@@ -1,7 +1,7 @@
 """Doorbells on a real queue: what is put can be read by a trigger."""
 
 import base64
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -42,14 +42,14 @@ def test_garbage_is_no_doorbell(text):
 
 def test_doorbell_has_no_key_that_the_host_would_take_for_trigger_metadata():
     record = email()
-    text = doorbell_to_text(Doorbell(record.id, Mode.BATCH, StoredEmail(record, "x", b""))).lower()
+    text = doorbell_to_text(Doorbell(record.id, Mode.BATCH, StoredEmail(record, "x", b"")), NOON).lower()
     for key in ("id", "dequeuecount", "insertiontime", "expirationtime", "nextvisibletime", "popreceipt"):
         assert f'"{key}":' not in text
 
 
 def carried(record, mime: bytes) -> StoredEmail | None:
     bell = Doorbell(record.id, record.mode, StoredEmail(record, 'W/"1"', mime))
-    text = doorbell_to_text(bell)
+    text = doorbell_to_text(bell, NOON)
     assert len(text.encode()) <= LONGEST_TEXT
     return doorbell_from_text(text).stored
 
@@ -70,10 +70,20 @@ def test_doorbell_leaves_aside_a_record_of_many_recipients():
 
 def test_doorbell_with_damaged_contents_is_still_a_doorbell():
     record = email()
-    text = doorbell_to_text(Doorbell(record.id, Mode.BATCH, StoredEmail(record, "x", b"")))
+    text = doorbell_to_text(Doorbell(record.id, Mode.BATCH, StoredEmail(record, "x", b"")), NOON)
     damaged = doorbell_from_text(text.replace('"status":"Unsent"', '"status":"Lost"'))
     assert (damaged.email_id, damaged.stored) == (record.id, None)
 
 
 def test_largest_doorbell_fits_into_the_queue_s_64_kib():
     assert len(base64.b64encode(bytes(LONGEST_TEXT))) == 64 * 1024
+
+
+async def test_head_of_the_queue_tells_how_far_behind_the_workers_are(storage_connection):
+    async with azure_stores(storage_connection) as (_, doorbells):
+        assert await doorbells.oldest_due(Mode.BATCH) is None
+        before = datetime.now(UTC)
+        await doorbells.ring(Doorbell(email().id, Mode.BATCH))
+        await doorbells.ring(Doorbell(email().id, Mode.BATCH), timedelta(hours=1))
+        assert before <= await doorbells.oldest_due(Mode.BATCH) <= datetime.now(UTC)
+        assert await doorbells.oldest_due(Mode.INTERACTIVE) is None

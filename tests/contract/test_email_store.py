@@ -249,3 +249,84 @@ async def test_rare_match_behind_many_days_is_reached_by_following_next(store):
             break
         query = replace(query, after=page.next)
     assert found == [match.id]
+
+
+async def waiting(store: EmailStore) -> list[str]:
+    return [one.record.id for part in await store.unsettled_partitions() async for one in store.waiting(part)]
+
+
+async def test_waiting_mail_of_every_partition_is_found_and_what_ended_is_not(store):
+    unsent = [email(NOON - timedelta(days=days), shard) for days in range(3) for shard in (0, 7)]
+    for record in unsent:
+        await keep(store, record)
+        await keep(store, email(record.created_at), ended=True)
+    assert sorted(await waiting(store)) == sorted(record.id for record in unsent)
+
+
+async def test_waiting_mail_can_be_updated_from_the_list(store):
+    await keep(store, email())
+    (partition,) = await store.unsettled_partitions()
+    (listed,) = [one async for one in store.waiting(partition)]
+    await store.update(listed, replace(listed.record, parked=True))
+    stored = await store.get(listed.record.id)
+    assert stored.record.parked
+    assert await store.content(stored) == MIME
+
+
+async def test_settled_partition_is_not_looked_at_again_but_keeps_its_history(store):
+    record = email()
+    await keep(store, record, ended=True)
+    for partition in await store.unsettled_partitions():
+        await store.settle(partition)
+    assert await store.unsettled_partitions() == []
+    assert await ids(store, HISTORY) == [record.id]
+
+
+async def purge_all(store: EmailStore, before) -> int:
+    count, partitions = 0, [one async for one in store.partitions_until(before)]
+    for partition in partitions:
+        again = True
+        while again:
+            deleted, again = await store.purge(partition, before)
+            count += deleted
+    return count
+
+
+async def test_purge_deletes_what_ended_before_with_its_content(store):
+    old = [email(NOON - timedelta(days=40), shard, size=100_000) for shard in (0, 1)]
+    for record in old:
+        stored = await store.insert(record, bytes(100_000))
+        await store.end(stored, replace(sent(record), ended_at=NOON - timedelta(days=40)))
+    late, unsent = email(NOON - timedelta(days=40)), email(NOON - timedelta(days=40))
+    await keep(store, late, ended=True)
+    await keep(store, unsent)
+    assert await purge_all(store, NOON - timedelta(days=30)) == 2
+    assert [await store.get(record.id) for record in old] == [None, None]
+    assert await store.content(await store.get(late.id)) == MIME
+    assert await waiting(store) == [unsent.id]
+
+
+@pytest.mark.slow
+async def test_purge_of_many_takes_several_calls_and_leaves_nothing(store):
+    records = [email(NOON - timedelta(days=40)) for _ in range(1_100)]
+    await asyncio.gather(*(keep(store, record, ended=True) for record in records))
+    assert await purge_all(store, NOON + timedelta(days=1)) == 1_100
+    assert [one async for one in store.partitions_until(NOON)] == []
+
+
+async def test_listed_email_is_not_ended_without_its_content(storage_connection):
+    async with azure_stores(storage_connection) as (store, _):
+        await store.insert(email(), MIME)
+        (partition,) = await store.unsettled_partitions()
+        (listed,) = [one async for one in store.waiting(partition)]
+        with pytest.raises(ValueError, match="content"):
+            await store.end(listed, sent(listed.record))
+
+
+async def test_content_that_belongs_to_no_email_is_deleted_with_its_partition(storage_connection):
+    async with azure_stores(storage_connection) as (store, _):
+        orphan, other = email(NOON - timedelta(days=40)), email(NOON - timedelta(days=40))
+        await store._upload(orphan.id, b"the process died before it wrote the record")
+        await keep(store, other, ended=True)
+        await purge_all(store, NOON + timedelta(days=1))
+        assert [name async for name in store._content.list_blob_names()] == []

@@ -16,7 +16,13 @@ from email_core.assembly import connect, install
 from email_core.parameters import Parameters
 from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord
-from email_core.stores.memory import MemoryDoorbells, MemoryEmailStore
+from email_core.stores.base import Stores
+from email_core.stores.memory import (
+    MemoryDistributorStore,
+    MemoryDoorbells,
+    MemoryEmailStore,
+    MemoryIdempotencyStore,
+)
 from tests.support.azurite import ROOT
 
 PREFIX = "/api/"
@@ -106,8 +112,16 @@ class Doors:
 
     emails: RecordingStore = field(default_factory=RecordingStore)
     doorbells: MemoryDoorbells = field(default_factory=MemoryDoorbells)
+    keys: MemoryIdempotencyStore = field(default_factory=MemoryIdempotencyStore)
+    distributor: MemoryDistributorStore = field(default_factory=MemoryDistributorStore)
 
-    async def call(self, method: str, url: str, body: bytes = b"", content_type: str | None = None) -> Answer:
+    async def call(
+        self, method: str, url: str, body: bytes = b"", content_type: str | None = None, **headers: str
+    ) -> Answer:
+        """A keyword like `idempotency_key` is the header of that name."""
+        wanted = {name.replace("_", "-").title(): value for name, value in headers.items()}
+        if content_type:
+            wanted["Content-Type"] = content_type
         parts = urlsplit(url)
         for pattern, methods, function in routes():
             match = pattern.fullmatch(parts.path.removeprefix(PREFIX))
@@ -116,7 +130,7 @@ class Doors:
                     func.HttpRequest(
                         method,
                         url,
-                        headers={"Content-Type": content_type} if content_type else {},
+                        headers=wanted,
                         params=dict(parse_qsl(parts.query, keep_blank_values=True)),
                         route_params=match.groupdict(),
                         body=body,
@@ -130,10 +144,13 @@ class Doors:
     async def get(self, url: str) -> Answer:
         return await self.call("GET", url)
 
-    async def post(self, url: str, body: Any = None) -> Answer:
+    async def post(self, url: str, body: Any = None, **headers: str) -> Answer:
         """`body` as JSON, or no body."""
         octets = b"" if body is None else json.dumps(body).encode()
-        return await self.call("POST", url, octets, "application/json")
+        return await self.call("POST", url, octets, "application/json", **headers)
+
+    async def patch(self, url: str, body: Any) -> Answer:
+        return await self.call("PATCH", url, json.dumps(body).encode(), "application/json")
 
     async def post_mime(self, raw: bytes, query: str = "") -> Answer:
         return await self.call("POST", f"/api/emails{query}", raw, "message/rfc822")
@@ -158,8 +175,7 @@ def open_doors(*, providers: bool = True, **parameters: Any) -> Iterator[Doors]:
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors()
     core = connect(
-        emails=doors.emails,
-        doorbells=doors.doorbells,
+        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor),
         providers={"smtp": IdleProvider()} if providers else {},
         parameters=replace(Parameters(), **parameters),
     )

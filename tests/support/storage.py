@@ -8,16 +8,33 @@ from azure.storage.queue.aio import QueueClient
 
 from email_core.assembly import StorageClients
 from email_core.record import Mode
-from email_core.stores.azure import AzureDoorbells, AzureEmailStore, create_storage
-from email_core.stores.base import QUEUE_NAMES
+from email_core.stores.azure import (
+    AzureDistributorStore,
+    AzureDoorbells,
+    AzureEmailStore,
+    AzureIdempotencyStore,
+    create_storage,
+)
+from email_core.stores.base import QUEUE_NAMES, Stores
+
+
+@asynccontextmanager
+async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
+    clients = StorageClients({"EmailStorage": connection})
+    async with clients.tables() as tables, clients.queues() as queues, clients.blobs() as blobs:
+        await create_storage(tables, queues, blobs)
+        yield Stores(
+            AzureEmailStore(tables, blobs),
+            AzureDoorbells(queues),
+            AzureIdempotencyStore(tables),
+            AzureDistributorStore(tables),
+        )
 
 
 @asynccontextmanager
 async def azure_stores(connection: str) -> AsyncIterator[tuple[AzureEmailStore, AzureDoorbells]]:
-    clients = StorageClients({"EmailStorage": connection})
-    async with clients.tables() as tables, clients.queues() as queues, clients.blobs() as blobs:
-        await create_storage(tables, queues, blobs)
-        yield AzureEmailStore(tables, blobs), AzureDoorbells(queues)
+    async with all_azure_stores(connection) as stores:
+        yield stores.emails, stores.doorbells
 
 
 async def queued_texts(connection: str, mode: Mode) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 import email_functions
 from email_core.assembly import STORAGE_SETTING
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
-from email_core.stores.base import QUEUE_NAMES
+from email_core.stores.base import POISON, QUEUE_NAMES
 from tests.support.azurite import ROOT
 from tests.support.doors import functions, trigger_of
 
@@ -89,7 +89,9 @@ def test_the_worker_takes_the_annotations(name):
 def test_every_queue_has_its_trigger_on_the_apps_own_storage():
     triggers = [trigger_of(function) for function in functions()]
     queues = [trigger for trigger in triggers if trigger["type"] == "queueTrigger"]
-    assert sorted(trigger["queueName"] for trigger in queues) == sorted(QUEUE_NAMES.values())
+    assert sorted(trigger["queueName"] for trigger in queues) == sorted(
+        name + end for name in QUEUE_NAMES.values() for end in ("", POISON)
+    )
     assert {trigger["connection"] for trigger in queues} == {STORAGE_SETTING}
 
 

@@ -1,7 +1,15 @@
 """Stores on one Azure Storage account: tables for records, blobs for large content, queues for doorbells."""
 
+from email_core.stores.azure.distributor import AzureDistributorStore
 from email_core.stores.azure.doorbells import AzureDoorbells
 from email_core.stores.azure.emails import AzureEmailStore
+from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
 
-__all__ = ["AzureDoorbells", "AzureEmailStore", "create_storage"]
+__all__ = [
+    "AzureDistributorStore",
+    "AzureDoorbells",
+    "AzureEmailStore",
+    "AzureIdempotencyStore",
+    "create_storage",
+]

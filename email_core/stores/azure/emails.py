@@ -7,11 +7,11 @@ reads only its own rows.
 import asyncio
 import heapq
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
@@ -22,7 +22,7 @@ from email_core.record import EmailRecord
 from email_core.stores.azure import writer
 from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, PARTITIONS_TABLE, translated
 from email_core.stores.azure.partitions import Partitions
-from email_core.stores.azure.writer import EntityWrite, Operation, PartitionWriter, WriteRefused
+from email_core.stores.azure.writer import MOST_OPERATIONS, EntityWrite, Operation, PartitionWriter, WriteRefused
 from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, Page, StoredEmail, View
 from email_core.stores.entities import (
     CONTENT_PROPERTY,
@@ -33,6 +33,8 @@ from email_core.stores.entities import (
 )
 
 DAYS_A_PAGE = 31  # a page with a rare filter stops here and says where to go on
+PURGED_AT_ONCE = 1_000  # emails; the most that one query returns
+MOST_BLOBS = 256  # of one batch request
 RECORD_OCTETS = 4_000  # what a row weighs in a transaction, apart from its content
 _UNSENT, _HISTORY = "u-", "h-"
 
@@ -90,6 +92,8 @@ class AzureEmailStore:
         return StoredEmail(record, etag, stored.inline)
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
+        if stored.inline is None and record.size <= INLINE_CONTENT_LIMIT:
+            raise ValueError(f"{record.id} was read without its content, which would be lost")
         with translated("move an email to the history"):
             await self._write(
                 record,
@@ -128,6 +132,76 @@ class AzureEmailStore:
                     items.append(record)
                 days_ended.append(day)
         return Page(tuple(items), None)
+
+    async def unsettled_partitions(self) -> list[str]:
+        with translated("read the partitions"):
+            return await self._partitions.unsettled()
+
+    async def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
+        conditions = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
+        values = {"partition": partition, "first": _UNSENT, "last": _UNSENT[0] + "."}
+        with translated("read unsent emails"):
+            async for entity in self._emails.query_entities(
+                conditions, parameters=values, select=list(RECORD_PROPERTIES)
+            ):
+                yield StoredEmail(record_of(entity), str(entity.metadata["etag"]), None)
+
+    async def settle(self, partition: str) -> None:
+        with translated("settle a partition"):
+            await self._partitions.settle(partition)
+
+    async def partitions_until(self, moment: datetime) -> AsyncIterator[str]:
+        with translated("read the partitions"):
+            async for partition in self._partitions.until(moment):
+                yield partition
+
+    async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        """One request reads up to 1,000 rows, one deletes 100, one deletes 256 blobs."""
+        with translated("purge the history"):
+            rows = [row async for row in self._ended(partition, ended_before)]
+            await self._delete_blobs([_blob_name(row["RowKey"][2:]) for row in rows if _is_large(row)])
+            for start in range(0, len(rows), MOST_OPERATIONS):
+                await self._delete_rows(rows[start : start + MOST_OPERATIONS])
+            if len(rows) < PURGED_AT_ONCE and not await self._has_rows(partition):
+                await self._delete_blobs(
+                    [name async for name in self._content.list_blob_names(name_starts_with=f"{partition}/")]
+                )
+                await self._partitions.forget(partition)
+        return len(rows), len(rows) == PURGED_AT_ONCE
+
+    async def _ended(self, partition: str, before: datetime) -> AsyncIterator[dict[str, Any]]:
+        conditions = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and ended_at lt @before"
+        values = {"partition": partition, "first": _HISTORY, "last": _HISTORY[0] + ".", "before": before}
+        pages = self._emails.query_entities(
+            conditions, parameters=values, results_per_page=PURGED_AT_ONCE, select=["PartitionKey", "RowKey", "size"]
+        ).by_page()
+        async for page in pages:
+            async for row in page:
+                yield row
+            return
+
+    async def _delete_rows(self, rows: list[dict[str, Any]]) -> None:
+        await self._emails.submit_transaction(
+            ("delete", {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}) for row in rows
+        )
+
+    async def _delete_blobs(self, names: list[str]) -> None:
+        for start in range(0, len(names), MOST_BLOBS):
+            answers = await self._content.delete_blobs(*names[start : start + MOST_BLOBS], raise_on_any_failure=False)
+            async for answer in answers:
+                if answer.status_code not in (202, 404):  # 404: an earlier run that was cut short deleted it
+                    raise HttpResponseError(f"deleting a blob was answered {answer.status_code}")
+
+    async def _has_rows(self, partition: str) -> bool:
+        rows = self._emails.query_entities(
+            "PartitionKey eq @partition",
+            parameters={"partition": partition},
+            results_per_page=1,
+            select=["RowKey"],
+        )
+        async for _ in rows:
+            return True
+        return False
 
     async def _rows(self, partition: str, query: EmailQuery) -> AsyncIterator[EmailRecord]:
         conditions, values = _conditions(partition, query)
@@ -191,4 +265,9 @@ def _keys(prefix: str, email_id: str) -> dict[str, str]:
 
 
 def _blob_name(email_id: str) -> str:
-    return f"{email_id}.eml"
+    """By partition, so that what is left when its emails are purged belonged to none."""
+    return f"{partition_of(email_id)}/{email_id}.eml"
+
+
+def _is_large(row: dict[str, Any]) -> bool:
+    return int(row["size"]) > INLINE_CONTENT_LIMIT

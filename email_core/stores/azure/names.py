@@ -10,11 +10,13 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from email_core.errors import StorageUnavailable
-from email_core.stores.base import QUEUE_NAMES
+from email_core.stores.base import POISON, QUEUE_NAMES
 
 EMAILS_TABLE = "emails"
 PARTITIONS_TABLE = "emailpartitions"
-TABLES = (EMAILS_TABLE, PARTITIONS_TABLE)
+IDEMPOTENCY_TABLE = "emailidempotency"
+STATES_TABLE = "emailstates"
+TABLES = (EMAILS_TABLE, PARTITIONS_TABLE, IDEMPOTENCY_TABLE, STATES_TABLE)
 CONTENT_CONTAINER = "email-content"
 
 
@@ -23,7 +25,7 @@ async def create_storage(tables: TableServiceClient, queues: QueueServiceClient,
     with translated("create the tables, queues and the container"):
         await asyncio.gather(
             *(tables.create_table_if_not_exists(name) for name in TABLES),
-            *(_once(queues.create_queue(name)) for name in QUEUE_NAMES.values()),
+            *(_once(queues.create_queue(name + end)) for name in QUEUE_NAMES.values() for end in ("", POISON)),
             _once(blobs.create_container(CONTENT_CONTAINER)),
         )
 

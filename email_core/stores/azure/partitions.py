@@ -6,6 +6,7 @@ email of its partition does.
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from azure.data.tables.aio import TableClient
 
@@ -27,6 +28,22 @@ class Partitions:
         rows = [{"PartitionKey": kind, "RowKey": partition} for kind in (_ALL, _UNSETTLED)]
         await asyncio.gather(*(self._table.upsert_entity(row) for row in rows))
         self._ensured.add(partition)
+
+    async def unsettled(self) -> list[str]:
+        rows = self._table.query_entities("PartitionKey eq @kind", parameters={"kind": _UNSETTLED})
+        return [row["RowKey"] async for row in rows]
+
+    async def settle(self, partition: str) -> None:
+        await self._table.delete_entity(_UNSETTLED, partition)
+
+    async def until(self, moment: datetime) -> AsyncIterator[str]:
+        conditions = "PartitionKey eq @kind and RowKey ge @newest"
+        values = {"kind": _ALL, "newest": inverted_day(moment)}
+        async for row in self._table.query_entities(conditions, parameters=values):
+            yield row["RowKey"]
+
+    async def forget(self, partition: str) -> None:
+        await self._table.delete_entity(_ALL, partition)
 
     async def days(self, query: EmailQuery) -> AsyncIterator[tuple[str, list[str]]]:
         """Each day (inverted) that the query can find something in, newest first, with its partitions."""

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from email_core.delivery import EARLY, LEASE, Delivery, settle
+from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, Delivery, settle
 from email_core.delivery_state import Event, Status
-from email_core.errors import LostRace
+from email_core.distributor import Distributor, DistributorState
+from email_core.errors import LostRace, StorageUnavailable
 from email_core.message import Address
 from email_core.parameters import Parameters
 from email_core.providers.base import (
@@ -18,9 +19,9 @@ from email_core.providers.base import (
     RecipientVerdict,
     Submission,
 )
-from email_core.record import ATTEMPTS_KEPT, EmailRecord, Mode, RecipientResult
-from email_core.stores.base import LONGEST_DELAY, Doorbell
-from email_core.stores.memory import MemoryDoorbells, MemoryEmailStore
+from email_core.record import ATTEMPTS_KEPT, Attempt, EmailRecord, Mode, RecipientResult
+from email_core.stores.base import Doorbell
+from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore
 from tests.support.emails import NOON, Clock, email
 
 MIME = b"Subject: Statement\r\n\r\nHello\r\n"
@@ -52,8 +53,9 @@ class ScriptedProvider(Provider):
 class World:
     """One email in the outbox, and everything that answers its doorbell."""
 
-    def __init__(self, *outcomes: Outcome | Exception) -> None:
+    def __init__(self, *outcomes: Outcome | Exception, parameters: Parameters = Parameters()) -> None:  # noqa: B008
         self.provider = ScriptedProvider(*outcomes)
+        self.switch = MemoryDistributorStore()
         self.emails = MemoryEmailStore()
         self.doorbells = MemoryDoorbells()
         self.clock = Clock()
@@ -61,10 +63,15 @@ class World:
             emails=self.emails,
             doorbells=self.doorbells,
             providers={"smtp": self.provider},
-            parameters=Parameters(),
+            parameters=parameters,
+            distributor=Distributor(self.switch, self.clock),
             clock=self.clock,
             chance=lambda: 0.0,
+            pause=self.pause,
         )
+
+    async def pause(self, seconds: float) -> None:
+        self.clock.advance(seconds=seconds)
 
     async def keep(self, record: EmailRecord) -> Doorbell:
         await self.emails.insert(record, MIME)
@@ -132,17 +139,10 @@ async def test_permanent_failure_ends_as_failed_without_another_doorbell():
 
 async def test_early_doorbell_comes_back_in_time_and_sends_nothing():
     world = World()
-    bell = await world.keep(email(send_at=NOON + timedelta(hours=2)))
+    bell = await world.keep(email(send_at=NOON + timedelta(minutes=2)))
     await world.delivery.answer(bell)
-    assert world.doorbells.rung == [(bell, timedelta(hours=2))]
+    assert world.doorbells.rung == [(bell, timedelta(minutes=2))]
     assert world.provider.submissions == []
-
-
-async def test_doorbell_of_far_off_mail_comes_back_within_the_queue_s_limit():
-    world = World()
-    bell = await world.keep(email(send_at=NOON + timedelta(days=100)))
-    await world.delivery.answer(bell)
-    assert world.doorbells.rung == [(bell, LONGEST_DELAY)]
 
 
 async def test_doorbell_that_is_early_by_the_clocks_difference_sends():
@@ -223,6 +223,144 @@ async def test_outcome_of_a_worker_that_lost_its_lease_is_not_written_over_the_o
     assert (await world.record(bell)).claims == 99
     assert (await world.record(bell)).attempts == ()
     assert world.doorbells.rung == []
+
+
+async def test_doorbell_that_carries_the_email_needs_no_read():
+    world = World(DELIVERED)
+    await world.keep(email())
+    (stored,) = world.emails._emails.values()
+    world.emails.get = None
+    await world.delivery.answer(Doorbell.of(stored))
+    assert len(world.provider.submissions) == 1
+
+
+async def test_doorbell_that_carries_an_older_version_is_answered_from_the_table():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+    old = await world.emails.get(bell.email_id)
+    await world.emails.update(old, replace(old.record, deferrals=1))
+    await world.delivery.answer(Doorbell.of(old))
+    assert (await world.record(bell)).status is Status.SENT
+    await world.delivery.answer(Doorbell.of(old))
+    assert len(world.provider.submissions) == 1
+
+
+async def test_outcome_is_recorded_as_soon_as_the_storage_is_back():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+    end, failures = world.emails.end, [StorageUnavailable("test")] * 3
+
+    async def end_after_failures(*writes):
+        if failures:
+            raise failures.pop()
+        await end(*writes)
+
+    world.emails.end = end_after_failures
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+    assert len(world.provider.submissions) == 1
+
+
+async def test_recording_is_given_up_when_the_lease_is_over():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+
+    async def never(*_):
+        raise StorageUnavailable("test")
+
+    world.emails.end = never
+    with pytest.raises(StorageUnavailable):
+        await world.delivery.answer(bell)
+    assert LEASE - timedelta(seconds=60) < world.clock.now - NOON <= LEASE
+
+
+@pytest.mark.parametrize("minutes", [11, 60 * 24 * 100])
+async def test_retry_that_is_far_off_is_parked_without_a_doorbell(minutes):
+    wait = timedelta(minutes=minutes)
+    world = World(Outcome(kind=OutcomeKind.TRANSIENT, reply="452 quota", retry_after=wait))
+    bell = await world.keep(email(expires_at=NOON + 2 * wait))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).parked
+    assert world.doorbells.rung == []
+
+
+async def test_doorbell_of_batch_mail_parks_it_while_the_distributor_is_off():
+    world = World(DELIVERED)
+    await world.switch.write(DistributorState(enabled=False), None)
+    batch, interactive = await world.keep(email()), await world.keep(email(mode=Mode.INTERACTIVE))
+    await world.delivery.answer(batch)
+    await world.delivery.answer(interactive)
+    assert [(await world.record(bell)).parked for bell in (batch, interactive)] == [True, False]
+    assert [(await world.record(bell)).status for bell in (batch, interactive)] == [Status.UNSENT, Status.SENT]
+
+
+IN_DOUBT = (Attempt(NOON, "smtp", "unconfirmed", "lost", 0.1),)
+HOLD = Parameters(unconfirmed_policy="hold")
+
+
+async def test_email_in_doubt_is_sent_again_with_the_same_message_id():
+    world = World(DELIVERED)
+    record = email(attempts=IN_DOUBT)
+    await world.delivery.answer(await world.keep(record))
+    assert [one.message_id for one in world.provider.submissions] == [record.message_id]
+
+
+async def test_email_in_doubt_is_held_where_the_parameter_says_so():
+    world = World(parameters=HOLD)
+    bell = await world.keep(email(attempts=IN_DOUBT))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.held, record.attempts[-1].outcome) == (Status.UNSENT, True, "held")
+    assert (world.doorbells.rung, world.provider.submissions) == ([], [])
+    await world.delivery.answer(bell)
+    assert world.provider.submissions == []
+
+
+@pytest.mark.parametrize("parameters", [Parameters(), HOLD])
+@pytest.mark.parametrize(("proof", "submissions"), [(True, 0), (False, 1)])
+async def test_proof_of_the_provider_settles_the_doubt(parameters, proof, submissions):
+    world = World(DELIVERED, parameters=parameters)
+
+    async def was_sent(*, sender, message_id):
+        return proof
+
+    world.provider.was_sent = was_sent
+    bell = await world.keep(email(attempts=IN_DOUBT))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+    assert len(world.provider.submissions) == submissions
+
+
+async def test_worker_that_died_leaves_an_unconfirmed_attempt_in_the_record():
+    world = World(DELIVERED)
+    bell = await world.keep(email().after(Event.CLAIM, NOON, lease_until=NOON))
+    await world.delivery.answer(bell)
+    assert [one.outcome for one in (await world.record(bell)).attempts] == ["unconfirmed", "delivered"]
+
+
+async def test_doorbell_put_aside_is_recorded_and_rings_again_later():
+    world = World()
+    bell = await world.keep(email())
+    await world.delivery.put_aside(bell)
+    record = await world.record(bell)
+    assert (record.status, record.attempts[0].outcome) == (Status.UNSENT, "put aside")
+    assert world.doorbells.rung == [(bell, timedelta(seconds=30))]
+
+
+async def test_email_put_aside_again_and_again_fails():
+    world = World()
+    bell = await world.keep(email())
+    for _ in range(MOST_POISONINGS):
+        await world.delivery.put_aside(bell)
+    assert (await world.record(bell)).status is Status.FAILED
+
+
+@pytest.mark.parametrize("status", [Status.SENDING, Status.SENT])
+async def test_doorbell_put_aside_changes_nothing_of_an_email_that_is_not_unsent(status):
+    world = World()
+    bell = await world.keep(email(status=status))
+    await world.delivery.put_aside(bell)
+    assert (await world.record(bell)).attempts == ()
 
 
 async def test_provider_that_raises_leaves_the_email_unconfirmed_and_to_be_retried():

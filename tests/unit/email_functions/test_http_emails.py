@@ -261,6 +261,7 @@ async def test_an_email_is_read_as_it_was_accepted(doors):
         "send_at": "2199-01-01T00:00:00.000Z",
         "expires_at": None,
         "ended_at": None,
+        "held": False,
         "deferrals": 0,
         "attempts": [],
         "recipients": [

@@ -16,7 +16,8 @@ from email_core.message import Address, Importance
 from email_core.record import Mode
 from email_core.stores.base import View
 from email_functions.problems import NotJson
-from email_functions.schemas import email_body, list_query, order_query, refuse_query
+from email_functions.schemas import email_body, list_query, order_query
+from email_functions.validation import refuse_query
 from tests.support.doors import small_email
 
 FILE = {"name": "s.pdf", "content": base64.b64encode(b"%PDF").decode()}

@@ -1,0 +1,104 @@
+"""The email distributor: whether queued batch mail is sent, and when (facts of the modelled system: batch processing
+on or off, and its recurrence). Interactive mail is never its business.
+
+Continuous (every 0 minutes, the default) means that each email is sent as it comes. With a recurrence, mail waits in
+the table until the next run. Switched off, it waits until the distributor is switched on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from email_core.record import EmailRecord, Mode
+
+CACHED_FOR = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributorState:
+    """What an administrator chose, and where the recurrence stands. At most one of the two ends is set; `end_date` is
+    the last day (UTC) with runs. `releasing` means that a run was begun and not finished: parked mail is left."""
+
+    enabled: bool = True
+    every_minutes: int = 0
+    end_after_runs: int | None = None
+    end_date: date | None = None
+    runs: int = 0
+    last_run_at: datetime | None = None
+    releasing: bool = False
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the recurrence has come to its end: then nothing is sent, as if it were switched off."""
+        if self.end_after_runs is not None and self.runs >= self.end_after_runs:
+            return True
+        return self.end_date is not None and now.date() > self.end_date
+
+    def is_on(self, now: datetime) -> bool:
+        return self.enabled and not self.is_over(now)
+
+    def is_continuous(self, now: datetime) -> bool:
+        return self.is_on(now) and self.every_minutes == 0
+
+    def next_run_at(self, now: datetime) -> datetime | None:
+        """None where there is none: switched off, over, or continuous."""
+        if not self.is_on(now) or self.every_minutes == 0:
+            return None
+        if self.last_run_at is None:
+            return now
+        return max(now, self.last_run_at + timedelta(minutes=self.every_minutes))
+
+    def is_due(self, now: datetime) -> bool:
+        return self.next_run_at(now) == now
+
+    def after_begin_of_run(self, now: datetime) -> "DistributorState":
+        """The next run counts from when this one was due, not from when a timer came round to it."""
+        if self.last_run_at is None or self.every_minutes == 0:
+            return replace(self, runs=self.runs + 1, last_run_at=now, releasing=True)
+        every = timedelta(minutes=self.every_minutes)
+        missed = (now - self.last_run_at) // every
+        return replace(self, runs=self.runs + 1, last_run_at=self.last_run_at + missed * every, releasing=True)
+
+
+class DistributorStore(Protocol):
+    """One row. `write` is conditional on the etag that was read (None: on there being no row); raises LostRace."""
+
+    async def read(self) -> tuple[DistributorState, str | None]: ...
+
+    async def write(self, state: DistributorState, etag: str | None) -> None: ...
+
+
+class Distributor:
+    """The state as a process sees it: at most `CACHED_FOR` old, so that it costs no request on the hot path."""
+
+    def __init__(self, store: DistributorStore, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._cached: DistributorState | None = None
+        self._read_at: datetime | None = None
+
+    async def state(self) -> DistributorState:
+        if self._cached is None or self._read_at is None or self._clock() - self._read_at >= CACHED_FOR:
+            return await self.fresh_state()
+        return self._cached
+
+    async def fresh_state(self) -> DistributorState:
+        self._cached, _ = await self._store.read()
+        self._read_at = self._clock()
+        return self._cached
+
+    async def sends_now(self, mode: Mode) -> bool:
+        """Whether a new email of this mode gets its doorbell at once, or is parked."""
+        return mode is Mode.INTERACTIVE or (await self.state()).is_continuous(self._clock())
+
+    async def stops(self, record: EmailRecord) -> bool:
+        """Whether an email whose doorbell rings must be parked all the same: the distributor was switched off."""
+        return record.mode is Mode.BATCH and not (await self.state()).is_on(self._clock())
+
+    async def change(self, edit: Callable[[DistributorState], DistributorState]) -> DistributorState:
+        """Raises LostRace where somebody else changed it meanwhile."""
+        state, etag = await self._store.read()
+        changed = edit(state)
+        await self._store.write(changed, etag)
+        self._cached, self._read_at = changed, self._clock()
+        return changed

@@ -1,0 +1,13 @@
+"""Parked mail: it waits in the table, without a doorbell in any queue, until the sweeper puts one.
+
+A queue counts invisible messages as work and scales out for them, so mail that is due far off is parked, as is batch
+mail while the distributor does not send.
+"""
+
+from datetime import datetime, timedelta
+
+HORIZON = timedelta(minutes=10)  # twice the sweeper's period: what is due sooner gets its doorbell at once
+
+
+def is_far_off(due: datetime, now: datetime) -> bool:
+    return due > now + HORIZON

@@ -1,0 +1,79 @@
+"""What ends by itself: unsent mail expires, history is purged. Both go on where they stopped, because what is done is
+gone from where they look; a missed week is only more of the same work."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from email_core.delivery import is_expired
+from email_core.delivery_state import Event
+from email_core.errors import EmailSubsystemError, LostRace
+from email_core.idempotency import KEPT, IdempotencyStore
+from email_core.parameters import Parameters
+from email_core.stores.base import EmailStore, StoredEmail
+from email_core.sweeper import AT_ONCE, in_groups
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """How many emails ended, or were deleted, and whether nothing of the kind is left."""
+
+    emails: int
+    finished: bool
+
+
+class Retention:
+    def __init__(
+        self, *, emails: EmailStore, keys: IdempotencyStore, parameters: Parameters, clock: Callable[[], datetime]
+    ) -> None:
+        self._emails = emails
+        self._keys = keys
+        self._parameters = parameters
+        self._clock = clock
+
+    async def expire(self, until: datetime) -> RetentionReport:
+        """Unsent mail whose time is over becomes Expired."""
+        count = 0
+        for partition in await self._emails.unsettled_partitions():
+            async for some in in_groups(self._emails.waiting(partition), AT_ONCE):
+                if self._clock() >= until:
+                    return RetentionReport(count, finished=False)
+                count += sum(await asyncio.gather(*map(self._expire, some)))
+        return RetentionReport(count, finished=True)
+
+    async def _expire(self, listed: StoredEmail) -> bool:
+        now = self._clock()
+        if not is_expired(listed.record, now, self._parameters):
+            return False
+        try:
+            stored = await self._emails.get(listed.record.id)
+            if stored is None or not is_expired(stored.record, now, self._parameters):
+                return False
+            await self._emails.end(stored, stored.record.after(Event.EXPIRE, now))
+        except LostRace:
+            return False  # somebody is at work on it
+        except EmailSubsystemError:
+            logger.warning("email %s could not be expired", listed.record.id, exc_info=True)
+            return False  # the next run sees it again
+        return True
+
+    async def purge(self, until: datetime) -> RetentionReport:
+        """Deletes the history that ended longer ago than it is kept."""
+        ended_before = self._clock() - timedelta(days=self._parameters.history_days)
+        count = 0
+        async for partition in self._emails.partitions_until(ended_before):
+            again = True
+            while again:
+                if self._clock() >= until:
+                    return RetentionReport(count, finished=False)
+                deleted, again = await self._emails.purge(partition, ended_before)
+                count += deleted
+        return RetentionReport(count, finished=True)
+
+    async def purge_keys(self, until: datetime) -> int:
+        """Forgets idempotency keys that are over. Returns how many."""
+        return await self._keys.purge(self._clock() - KEPT, until)

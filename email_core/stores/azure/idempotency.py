@@ -1,0 +1,90 @@
+"""Idempotency keys in a table: one row a key, spread over partitions by the key's hash."""
+
+from datetime import datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableServiceClient
+
+from email_core.errors import LostRace
+from email_core.idempotency import KeyUse
+from email_core.stores.azure.names import IDEMPOTENCY_TABLE, translated
+from email_core.stores.azure.writer import MOST_OPERATIONS
+
+PARTITION_LENGTH = 2  # hexadecimal digits of the hash: 256 partitions
+
+
+class AzureIdempotencyStore:
+    def __init__(self, tables: TableServiceClient) -> None:
+        self._table = tables.get_table_client(IDEMPOTENCY_TABLE)
+
+    async def claim(self, use: KeyUse) -> KeyUse | None:
+        with translated("claim an idempotency key"):
+            try:
+                await self._table.create_entity(_entity(use))
+            except ResourceExistsError:
+                standing = await self._read(use.key)
+                own = standing is None or standing.email_id == use.email_id  # a repeated try of this very request
+                return None if own else standing
+        return None
+
+    async def _read(self, key: str) -> KeyUse | None:
+        try:
+            entity = await self._table.get_entity(key[:PARTITION_LENGTH], key)
+        except ResourceNotFoundError:
+            return None
+        at: datetime = entity["at"]
+        return KeyUse(key, entity["body"], entity["email_id"], at, str(entity.metadata["etag"]))
+
+    async def take_over(self, standing: KeyUse, use: KeyUse) -> None:
+        with translated("take over an idempotency key"):
+            try:
+                await self._table.update_entity(
+                    _entity(use),
+                    mode=UpdateMode.REPLACE,
+                    etag=standing.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+            except (ResourceModifiedError, ResourceNotFoundError):
+                raise LostRace(use.email_id) from None
+
+    async def release(self, use: KeyUse) -> None:
+        with translated("release an idempotency key"):
+            await self._table.delete_entity(use.key[:PARTITION_LENGTH], use.key)
+
+    async def purge(self, before: datetime, until: datetime) -> int:
+        count = 0
+        for number in range(16**PARTITION_LENGTH):
+            if datetime.now(until.tzinfo) >= until:
+                break
+            with translated("purge idempotency keys"):
+                count += await self._purge(f"{number:0{PARTITION_LENGTH}x}", before)
+        return count
+
+    async def _purge(self, partition: str, before: datetime) -> int:
+        rows = self._table.query_entities(
+            "PartitionKey eq @partition and at lt @before",
+            parameters={"partition": partition, "before": before},
+            select=["PartitionKey", "RowKey"],
+        )
+        count, batch = 0, list[tuple[str, dict[str, Any]]]()
+        async for row in rows:
+            batch.append(("delete", {"PartitionKey": partition, "RowKey": row["RowKey"]}))
+            if len(batch) == MOST_OPERATIONS:
+                await self._table.submit_transaction(batch)
+                count, batch = count + len(batch), []
+        if batch:
+            await self._table.submit_transaction(batch)
+        return count + len(batch)
+
+
+def _entity(use: KeyUse) -> dict[str, Any]:
+    return {
+        "PartitionKey": use.key[:PARTITION_LENGTH],
+        "RowKey": use.key,
+        "body": use.body,
+        "email_id": use.email_id,
+        "at": use.at,
+    }

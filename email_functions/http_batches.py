@@ -1,0 +1,46 @@
+"""`/api/email-batches`: up to 100 emails in one call, each with its own answer."""
+
+import json
+import uuid
+from typing import Any
+
+import azure.functions as func
+
+from email_core.assembly import subsystem
+from email_core.errors import EmailSubsystemError, InvalidEmail
+from email_core.outbox import PreparedEmail
+from email_core.record import EmailRecord
+from email_functions import representations
+from email_functions.idempotency_key import refuse_key
+from email_functions.problems import answered, json_response, problem_of
+from email_functions.schemas import EmailBody, batch_bodies
+from email_functions.validation import refuse_query
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route("email-batches", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@answered
+async def accept_email_batch(req: func.HttpRequest) -> func.HttpResponse:
+    refuse_query(req.params)
+    refuse_key(req.headers)
+    prepared = [_prepared(item) for item in batch_bodies(req.get_body())]
+    records = iter(await subsystem().outbox.accept_batch([one for one in prepared if isinstance(one, PreparedEmail)]))
+    results = [next(records) if isinstance(one, PreparedEmail) else one for one in prepared]
+    return json_response({"items": [_item(result) for result in results]}, 207)
+
+
+def _prepared(item: EmailBody | InvalidEmail) -> PreparedEmail | EmailSubsystemError:
+    if isinstance(item, InvalidEmail):
+        return item
+    try:
+        return subsystem().outbox.prepare(item.message(), item.order(item.metadata))
+    except EmailSubsystemError as error:
+        return error
+
+
+def _item(result: EmailRecord | EmailSubsystemError) -> dict[str, Any]:
+    if isinstance(result, EmailRecord):
+        return {"status": 202, "id": result.id, "links": representations.links(result)}
+    problem = problem_of(result, uuid.uuid4().hex)
+    return {"status": problem.status_code, "problem": json.loads(problem.get_body())}

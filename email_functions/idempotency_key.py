@@ -1,0 +1,25 @@
+"""The Idempotency-Key header: the same request sent twice is one email."""
+
+from collections.abc import Mapping
+
+from email_core.errors import FieldProblem, InvalidEmail
+from email_core.idempotency import LONGEST_KEY
+from email_core.text import has_control_character
+
+HEADER = "Idempotency-Key"
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """Raises InvalidEmail for one that is empty or too long."""
+    key = headers.get(HEADER.lower())
+    if key is None:
+        return None
+    if not key.strip() or len(key) > LONGEST_KEY or has_control_character(key):
+        raise InvalidEmail(FieldProblem(HEADER, f"is empty, or longer than {LONGEST_KEY} characters: use a UUID"))
+    return key
+
+
+def refuse_key(headers: Mapping[str, str]) -> None:
+    """For a door that takes none: nobody shall believe to be safe from sending twice there."""
+    if headers.get(HEADER.lower()) is not None:
+        raise InvalidEmail(FieldProblem(HEADER, "is not taken here: it belongs to one email, POST /api/emails"))

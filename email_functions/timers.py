@@ -1,0 +1,40 @@
+"""The timers: what must happen without anybody asking. Each takes up where its last run stopped."""
+
+import logging
+from datetime import timedelta
+
+import azure.functions as func
+
+from email_core.assembly import subsystem, utc_now
+
+TIME_LIMIT = timedelta(minutes=8)  # host.json's functionTimeout is 10
+
+blueprint = func.Blueprint()
+logger = logging.getLogger(__name__)
+
+
+@blueprint.timer_trigger("timer", "0 */5 * * * *")
+async def sweep_outbox(timer: func.TimerRequest) -> None:
+    report = await subsystem().sweeper.sweep(utc_now() + TIME_LIMIT)
+    cared = {care: count for care, count in report.cared.items() if count}
+    logger.info("sweep: %s, %d partitions settled, finished: %s", cared, report.settled, report.finished)
+
+
+@blueprint.timer_trigger("timer", "30 * * * * *")
+async def run_distributor(timer: func.TimerRequest) -> None:
+    if await subsystem().distribution.run_when_due(utc_now() + TIME_LIMIT):
+        logger.info("distributor: a run of batch mail")
+
+
+@blueprint.timer_trigger("timer", "0 10 * * * *")
+async def expire_emails(timer: func.TimerRequest) -> None:
+    report = await subsystem().retention.expire(utc_now() + TIME_LIMIT)
+    logger.info("expiry: %d emails expired, finished: %s", report.emails, report.finished)
+
+
+@blueprint.timer_trigger("timer", "0 40 * * * *")
+async def purge_history(timer: func.TimerRequest) -> None:
+    until = utc_now() + TIME_LIMIT
+    report = await subsystem().retention.purge(until)
+    keys = await subsystem().retention.purge_keys(until)
+    logger.info("purge: %d emails and %d keys deleted, finished: %s", report.emails, keys, report.finished)

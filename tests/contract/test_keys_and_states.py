@@ -1,0 +1,87 @@
+"""Idempotency keys and the distributor's state: one suite over all stores."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from email_core.distributor import DistributorState
+from email_core.errors import LostRace
+from email_core.idempotency import KeyUse, hashed
+from email_core.stores.base import Stores
+from email_core.stores.memory import memory_stores
+from tests.support.emails import NOON
+from tests.support.storage import all_azure_stores
+
+FIRST = KeyUse(hashed(b"order-42"), hashed(b"body"), "first", NOON)
+SECOND = replace(FIRST, body=hashed(b"another"), email_id="second", at=NOON + timedelta(minutes=1))
+
+
+@pytest.fixture(params=["memory", "azure"])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        yield memory_stores()
+        return
+    async with all_azure_stores(request.getfixturevalue("storage_connection")) as stores:
+        yield stores
+
+
+async def test_first_use_of_a_key_is_kept_and_the_second_is_shown_it(stores):
+    assert await stores.keys.claim(FIRST) is None
+    standing = await stores.keys.claim(SECOND)
+    assert replace(standing, etag=None) == FIRST
+
+
+async def test_one_of_many_uses_at_once_is_the_first(stores):
+    uses = [replace(FIRST, email_id=str(number)) for number in range(20)]
+    standing = await asyncio.gather(*map(stores.keys.claim, uses))
+    assert standing.count(None) == 1
+
+
+async def test_key_is_taken_over_once(stores):
+    await stores.keys.claim(FIRST)
+    standing = await stores.keys.claim(SECOND)
+    await stores.keys.take_over(standing, SECOND)
+    with pytest.raises(LostRace):
+        await stores.keys.take_over(standing, replace(SECOND, email_id="third"))
+    assert (await stores.keys.claim(FIRST)).email_id == "second"
+
+
+async def test_released_key_is_free(stores):
+    await stores.keys.claim(FIRST)
+    await stores.keys.release(FIRST)
+    assert await stores.keys.claim(SECOND) is None
+
+
+async def test_purge_forgets_the_old_uses_only(stores):
+    old = [replace(FIRST, key=hashed(str(number).encode())) for number in range(20)]
+    await asyncio.gather(*map(stores.keys.claim, [*old, SECOND]))
+    assert await stores.keys.purge(SECOND.at, datetime.now(UTC) + timedelta(minutes=1)) == 20
+    assert await stores.keys.claim(old[0]) is None
+    assert (await stores.keys.claim(FIRST)).email_id == "second"
+
+
+STATE = DistributorState(
+    enabled=False, every_minutes=5, end_date=date(2030, 1, 31), runs=3, last_run_at=NOON, releasing=True
+)
+
+
+async def test_distributor_s_state_is_the_default_until_it_is_written(stores):
+    assert await stores.distributor.read() == (DistributorState(), None)
+    await stores.distributor.write(STATE, None)
+    state, etag = await stores.distributor.read()
+    assert state == STATE
+    await stores.distributor.write(replace(STATE, runs=4), etag)
+    assert (await stores.distributor.read())[0].runs == 4
+
+
+async def test_distributor_s_state_is_not_written_over_another_s(stores):
+    await stores.distributor.write(STATE, None)
+    _, etag = await stores.distributor.read()
+    await stores.distributor.write(STATE, etag)
+    for old in (None, etag):
+        with pytest.raises(LostRace):
+            await stores.distributor.write(DistributorState(), old)
+    assert (await stores.distributor.read())[0] == STATE

@@ -1,0 +1,151 @@
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from email_core.assembly import Subsystem, connect
+from email_core.distributor import DistributorState
+from email_core.errors import LostRace
+from email_core.message import Address, Message
+from email_core.outbox import Order
+from email_core.parameters import Parameters
+from email_core.record import Mode
+from email_core.stores.memory import memory_stores
+from tests.support.emails import NOON, Clock
+
+MINUTE = timedelta(minutes=1)
+HOURLY = DistributorState(every_minutes=60)
+
+
+def at(minutes: float) -> datetime:
+    return NOON + minutes * MINUTE
+
+
+# the state -> on, continuous, next run (minutes after noon, None: none)
+STATES = [
+    (DistributorState(), True, True, None),
+    (DistributorState(enabled=False), False, False, None),
+    (HOURLY, True, False, 0),
+    (replace(HOURLY, last_run_at=at(-20)), True, False, 40),
+    (replace(HOURLY, last_run_at=at(-500)), True, False, 0),
+    (replace(HOURLY, enabled=False), False, False, None),
+    (replace(HOURLY, end_after_runs=3, runs=2), True, False, 0),
+    (replace(HOURLY, end_after_runs=3, runs=3), False, False, None),
+    (replace(HOURLY, end_date=NOON.date()), True, False, 0),
+    (replace(HOURLY, end_date=NOON.date() - timedelta(days=1)), False, False, None),
+    (DistributorState(end_date=date(2020, 1, 1)), False, False, None),
+]
+
+
+@pytest.mark.parametrize(("state", "on", "continuous", "next_run"), STATES)
+def test_state(state, on, continuous, next_run):
+    assert (state.is_on(NOON), state.is_continuous(NOON)) == (on, continuous)
+    assert state.next_run_at(NOON) == (None if next_run is None else at(next_run))
+    assert state.is_due(NOON) == (next_run == 0)
+
+
+def test_runs_keep_to_their_rhythm_though_the_timer_comes_late():
+    state = HOURLY.after_begin_of_run(at(0))
+    assert (state.runs, state.next_run_at(at(1))) == (1, at(60))
+    state = state.after_begin_of_run(at(60.5))
+    assert (state.runs, state.next_run_at(at(61))) == (2, at(120))
+    state = state.after_begin_of_run(at(60 * 24 * 7 + 0.5))  # a missed week is one run
+    assert (state.runs, state.next_run_at(at(60 * 24 * 7 + 1))) == (3, at(60 * 24 * 7 + 60))
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.stores = memory_stores()
+        self.core: Subsystem = connect(
+            stores=self.stores,
+            providers={"smtp": None},
+            parameters=Parameters(),
+            clock=self.clock,
+        )
+
+    async def accept(self, mode: Mode = Mode.BATCH) -> str:
+        message = Message(sender=Address("ann@contoso.com"), to=(Address("bob@example.com"),))
+        return (await self.core.outbox.accept(self.core.outbox.prepare(message, Order(mode=mode)))).id
+
+    async def change(self, **edits) -> DistributorState:
+        return await self.core.distribution.change(lambda state: replace(state, **edits))
+
+    async def run_timer(self) -> bool:
+        return await self.core.distribution.run_when_due(self.clock() + MINUTE)
+
+    @property
+    def rung(self) -> list[str]:
+        return [bell.email_id for bell, _ in self.stores.doorbells.rung]
+
+
+async def test_mail_waits_while_it_is_off_and_goes_at_once_when_it_is_on():
+    world = World()
+    await world.change(enabled=False)
+    waiting = [await world.accept() for _ in range(3)]
+    assert world.rung == []
+    assert not (await world.change(enabled=True)).releasing
+    assert sorted(world.rung) == sorted(waiting)
+
+
+async def test_interactive_mail_never_waits_for_it():
+    world = World()
+    await world.change(enabled=False)
+    email_id = await world.accept(Mode.INTERACTIVE)
+    assert world.rung == [email_id]
+
+
+async def test_mail_waits_for_the_next_run_of_a_recurrence():
+    world = World()
+    await world.change(every_minutes=30)
+    assert await world.run_timer()
+    email_id = await world.accept()
+    assert not await world.run_timer()
+    assert world.rung == []
+    world.clock.advance(minutes=30)
+    assert await world.run_timer()
+    assert world.rung == [email_id]
+
+
+async def test_recurrence_that_is_over_sends_nothing_more():
+    world = World()
+    await world.change(every_minutes=30, end_after_runs=1)
+    await world.run_timer()
+    await world.accept()
+    world.clock.advance(minutes=90)
+    assert not await world.run_timer()
+    assert world.rung == []
+
+
+async def test_run_that_was_cut_short_is_finished_by_the_next_timer():
+    world = World()
+    await world.change(every_minutes=30)
+    for _ in range(40):
+        await world.accept()
+    await world.core.distribution.run_when_due(world.clock())
+    assert world.rung == []
+    assert await world.run_timer()
+    assert len(world.rung) == 40
+    assert not await world.run_timer()
+
+
+async def test_status_counts_the_backlog_of_batch_mail():
+    world = World()
+    await world.change(enabled=False)
+    await world.accept()
+    world.clock.advance(minutes=5)
+    await world.accept()
+    await world.accept(Mode.INTERACTIVE)
+    status = await world.core.distribution.status()
+    assert (status.on, status.backlog, status.oldest_at, status.next_run_at) == (False, 2, NOON, None)
+
+
+async def test_change_of_an_older_version_is_refused():
+    world = World()
+
+    def meanwhile(state: DistributorState) -> DistributorState:
+        world.stores.distributor._version += 1
+        return replace(state, enabled=False)
+
+    with pytest.raises(LostRace):
+        await world.core.distribution.change(meanwhile)

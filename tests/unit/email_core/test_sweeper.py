@@ -1,0 +1,156 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from email_core.delivery_state import Event, Status
+from email_core.distributor import Distributor, DistributorState
+from email_core.parking import HORIZON
+from email_core.record import EmailRecord, Mode
+from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore
+from email_core.sweeper import OVERDUE, Care, Sweeper, care_for
+from tests.support.emails import NOON, Clock, email
+
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+LONG_AGO = NOON - timedelta(hours=1)
+FAR_OFF = NOON + HORIZON + SECOND
+
+
+def claimed(lease_until) -> EmailRecord:
+    return email(LONG_AGO).after(Event.CLAIM, LONG_AGO, lease_until=lease_until)
+
+
+# what it is, the record -> what it needs at noon
+CARES = [
+    ("just accepted", email(NOON), Care.NOTHING),
+    ("late, but not too late", email(NOON - OVERDUE + SECOND), Care.NOTHING),
+    ("overdue", email(NOON - OVERDUE), Care.RING),
+    ("overdue for a retry", email(LONG_AGO, next_attempt_at=NOON - OVERDUE), Care.RING),
+    ("to be retried later", email(LONG_AGO, next_attempt_at=NOON + MINUTE), Care.NOTHING),
+    ("scheduled, its doorbell rings itself", email(LONG_AGO, send_at=NOON + MINUTE), Care.NOTHING),
+    ("overdue, but just rung again", email(LONG_AGO, rung_at=NOON - MINUTE), Care.NOTHING),
+    ("overdue since it was rung again", email(LONG_AGO, rung_at=NOON - OVERDUE), Care.RING),
+    ("parked and far off", email(LONG_AGO, parked=True, send_at=FAR_OFF), Care.NOTHING),
+    ("parked and its time comes", email(LONG_AGO, parked=True, send_at=FAR_OFF - SECOND), Care.RING),
+    ("held", email(LONG_AGO, held=True), Care.NOTHING),
+    ("being sent", claimed(NOON + SECOND), Care.NOTHING),
+    ("claimed by a worker that died", claimed(NOON), Care.RELEASE),
+]
+
+
+@pytest.mark.parametrize(("record", "care"), [one[1:] for one in CARES], ids=[one[0] for one in CARES])
+def test_care(record, care):
+    assert care_for(record, NOON, sends_batch=True, heads={}) is care
+
+
+def test_batch_mail_waits_while_the_distributor_does_not_send_but_interactive_mail_does_not():
+    for parked in (True, False):
+        batch, interactive = (email(LONG_AGO, parked=parked, mode=mode) for mode in Mode)
+        assert care_for(batch, NOON, sends_batch=False, heads={}) is Care.NOTHING
+        assert care_for(interactive, NOON, sends_batch=False, heads={}) is Care.RING
+
+
+def test_dead_worker_s_email_is_released_even_while_the_distributor_does_not_send():
+    assert care_for(claimed(NOON), NOON, sends_batch=False, heads={}) is Care.RELEASE
+
+
+def test_doorbell_behind_a_backlog_is_late_and_not_lost():
+    record = email(LONG_AGO)
+    assert care_for(record, NOON, sends_batch=True, heads={Mode.BATCH: LONG_AGO}) is Care.NOTHING
+    assert care_for(record, NOON, sends_batch=True, heads={Mode.BATCH: LONG_AGO + OVERDUE}) is Care.RING
+    assert care_for(record, NOON, sends_batch=True, heads={Mode.INTERACTIVE: LONG_AGO}) is Care.RING
+
+
+class World:
+    def __init__(self, *records: EmailRecord) -> None:
+        self.records = records
+        self.clock = Clock()
+        self.emails = MemoryEmailStore()
+        self.doorbells = MemoryDoorbells()
+        self.switch = MemoryDistributorStore()
+        distributor = Distributor(self.switch, self.clock)
+        self.sweeper = Sweeper(emails=self.emails, doorbells=self.doorbells, distributor=distributor, clock=self.clock)
+
+    async def sweep(self, **about):
+        for record in self.records:
+            await self.emails.insert(record, b"")
+        self.records = ()
+        return await self.sweeper.sweep(self.clock() + MINUTE, **about)
+
+    @property
+    def rung(self) -> list[str]:
+        return [bell.email_id for bell, _ in self.doorbells.rung]
+
+
+async def test_lost_doorbell_is_rung_once_and_not_again_by_the_next_sweep():
+    lost = email(LONG_AGO)
+    world = World(lost, email(NOON))
+    report = await world.sweep()
+    assert (world.rung, report.cared[Care.RING], report.finished) == ([lost.id], 1, True)
+    await world.sweep()
+    assert world.rung == [lost.id]
+
+
+async def test_parked_email_is_rung_for_the_time_it_is_due():
+    parked = email(LONG_AGO, parked=True, send_at=NOON + MINUTE)
+    world = World(parked)
+    await world.sweep()
+    assert [delay for _, delay in world.doorbells.rung] == [MINUTE]
+    assert not (await world.emails.get(parked.id)).record.parked
+
+
+async def test_released_email_is_unsent_in_doubt_and_rung():
+    record = claimed(NOON)
+    world = World(record)
+    await world.sweep()
+    released = (await world.emails.get(record.id)).record
+    assert (released.status, released.in_doubt, released.next_attempt_at) == (Status.UNSENT, True, NOON)
+    assert world.rung == [record.id]
+
+
+async def test_run_of_the_distributor_rings_what_is_parked():
+    parked = email(LONG_AGO, parked=True)
+    world = World(parked)
+    await world.switch.write(DistributorState(every_minutes=60), None)
+    await world.sweep()
+    assert world.rung == []
+    await world.sweep(releases_batch=True)
+    assert world.rung == [parked.id]
+
+
+async def test_sweep_that_runs_out_of_time_says_so_and_the_next_one_goes_on():
+    records = [email(LONG_AGO - SECOND * number) for number in range(100)]
+    world = World(*records)
+    ring = world.doorbells.ring
+
+    async def slow_ring(*about):
+        world.clock.advance(seconds=1)
+        await ring(*about)
+
+    world.doorbells.ring = slow_ring
+    assert not (await world.sweep()).finished
+    first = len(world.rung)
+    assert 0 < first < 100
+    await world.sweep()
+    assert len(set(world.rung)) == len(world.rung) > first
+
+
+async def test_past_partition_without_unsent_mail_is_settled_and_not_looked_at_again():
+    world = World(email(NOON - DAY, status=Status.SENT), email(NOON, status=Status.SENT), email(NOON - DAY, shard=1))
+    assert (await world.sweep()).settled == 1
+    assert len(await world.emails.unsettled_partitions()) == 2
+
+
+async def test_email_that_a_worker_claims_meanwhile_is_left_to_it():
+    lost = email(LONG_AGO)
+    world = World(lost)
+    waiting = world.emails.waiting
+
+    async def claimed_meanwhile(partition):
+        async for stored in waiting(partition):
+            await world.emails.update(stored, replace(stored.record, claims=1))
+            yield stored
+
+    world.emails.waiting = claimed_meanwhile
+    await world.sweep()
+    assert world.rung == []

@@ -1,0 +1,51 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.doors import Doors, open_doors
+
+URL = "/api/distributor"
+CONTINUOUS = {"every_minutes": 0, "end_after_runs": None, "end_date": None}
+
+
+@pytest.fixture
+def doors() -> Iterator[Doors]:
+    with open_doors() as doors:
+        yield doors
+
+
+async def test_distributor_is_on_and_continuous_by_default(doors):
+    body = (await doors.get(URL)).json
+    assert (body["enabled"], body["on"], body["recurrence"], body["next_run"]) == (True, True, CONTINUOUS, None)
+
+
+async def test_mail_accepted_while_it_is_off_waits_and_goes_when_it_is_on(doors):
+    assert not (await doors.patch(URL, {"enabled": False})).json["on"]
+    await doors.accepted()
+    assert doors.doorbells.rung == []
+    assert (await doors.get(URL)).json["backlog"] == 1
+    assert (await doors.patch(URL, {"enabled": True})).json["on"]
+    assert len(doors.doorbells.rung) == 1
+
+
+async def test_recurrence_is_set_and_tells_the_next_run(doors):
+    recurrence = {"every_minutes": 15, "end_after_runs": 10}
+    body = (await doors.patch(URL, {"recurrence": recurrence})).json
+    assert body["recurrence"] == recurrence | {"end_date": None}
+    assert body["next_run"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"enabled": "yes"}, "/enabled"),
+        ({"recurrence": {"every_minutes": -1}}, "/recurrence/every_minutes"),
+        ({"recurrence": {"every_minutes": 5, "end_after_runs": 1, "end_date": "2030-01-01"}}, "/recurrence"),
+        ({"recurrence": {"end_after_runs": 1}}, "/recurrence"),
+        ({"speed": 9}, "/speed"),
+        ([], ""),
+    ],
+)
+async def test_change_that_makes_no_sense_is_refused(doors, body, pointer):
+    answer = await doors.patch(URL, body)
+    assert (answer.status, answer.pointers) == (422, [pointer])

@@ -1,0 +1,76 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+
+from email_core.delivery_state import Status
+from email_core.record import EmailRecord
+from tests.support.doors import Doors, open_doors
+from tests.support.emails import NOON
+
+
+@pytest.fixture
+def doors() -> Iterator[Doors]:
+    with open_doors() as doors:
+        yield doors
+
+
+async def change(doors: Doors, accepted: dict, **changes) -> EmailRecord:
+    stored = await doors.emails.get(accepted["id"])
+    await doors.emails.update(stored, replace(stored.record, **changes))
+    return stored.record
+
+
+async def test_ended_email_is_resent_as_a_new_one_that_names_the_old(doors):
+    old = await doors.accepted(bcc=["sue@example.com"], metadata={"order": "42"}, subject="Größe")
+    await change(doors, old, status=Status.FAILED, ended_at=NOON)
+    answer = await doors.post(f"/api/emails/{old['id']}/resend")
+    assert (answer.status, answer.headers["Location"]) == (202, answer.json["links"]["self"])
+    new = (await doors.get(answer.json["links"]["self"])).json
+    assert new["id"] != old["id"]
+    assert new["metadata"] == {"order": "42", "resend_of": old["id"]}
+    assert [one["address"] for one in new["recipients"]] == ["bob@example.com", "sue@example.com"]
+    message = message_from_bytes((await doors.get(answer.json["links"]["eml"])).body, policy=default)
+    assert (message["Message-ID"], message["Subject"]) == (new["message_id"], "Größe")
+    assert len(message.get_all("Message-ID")) == len(message.get_all("Date")) == 1
+    assert doors.doorbells.rung[-1][0].email_id == new["id"]
+
+
+@pytest.mark.parametrize("status", [Status.UNSENT, Status.SENDING])
+@pytest.mark.parametrize("action", ["resend", "mark-sent"])
+async def test_email_on_its_way_is_neither_resent_nor_marked(doors, status, action):
+    accepted = await doors.accepted()
+    await change(doors, accepted, status=status)
+    answer = await doors.post(f"/api/emails/{accepted['id']}/{action}")
+    assert (answer.status, answer.json["email_status"]) == (409, status.value)
+
+
+async def test_held_email_that_is_resent_stays_the_same_email(doors):
+    accepted = await doors.accepted()
+    await change(doors, accepted, held=True)
+    assert (await doors.get(accepted["links"]["self"])).json["held"]
+    answer = await doors.post(f"/api/emails/{accepted['id']}/resend")
+    assert (answer.status, answer.json["id"]) == (202, accepted["id"])
+    assert not (await doors.get(accepted["links"]["self"])).json["held"]
+    assert len(doors.doorbells.rung) == 2
+
+
+async def test_held_email_that_is_marked_as_sent_is_history(doors):
+    accepted = await doors.accepted()
+    await change(doors, accepted, held=True)
+    answer = await doors.post(f"/api/emails/{accepted['id']}/mark-sent")
+    assert (answer.status, answer.json["status"], answer.json["held"]) == (200, "Sent", False)
+    assert answer.json["attempts"][-1]["outcome"] == "marked as sent"
+
+
+async def test_email_is_canceled_once(doors):
+    accepted = await doors.accepted()
+    assert (await doors.post(accepted["links"]["cancel"])).json["status"] == "Canceled"
+    assert (await doors.post(accepted["links"]["cancel"])).status == 409
+
+
+@pytest.mark.parametrize("action", ["cancel", "resend", "mark-sent"])
+async def test_nothing_is_done_to_an_email_that_does_not_exist(doors, action):
+    assert (await doors.post(f"/api/emails/8204686998179-04-7qqd05pa8r3h/{action}")).status == 404
