@@ -93,6 +93,7 @@ def test_every_queue_has_its_trigger_on_the_apps_own_storage():
         name + end for name in QUEUE_NAMES.values() for end in ("", POISON)
     )
     assert {trigger["connection"] for trigger in queues} == {STORAGE_SETTING}
+    assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", trigger["queueName"]) for trigger in queues)  # else no queue
 
 
 # ---- routes

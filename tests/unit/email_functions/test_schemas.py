@@ -108,6 +108,10 @@ def test_a_value_is_read_as_what_it_means(field, value, attribute, result):
     assert getattr(taken(**{field: value}), attribute) == result
 
 
+def test_a_time_is_kept_in_utc():
+    assert taken(send_at="2026-03-02T12:00:00+01:00").send_at.tzinfo is UTC
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
