@@ -23,10 +23,8 @@ pytestmark = pytest.mark.slow
 
 
 def free_ports() -> Ports:
-    azurite = free_port()
-    while {azurite + 1, azurite + 2} & set(taken := (free_port(), free_port(), free_port())):
-        azurite = free_port()
-    return Ports(taken[0], azurite, azurite + 1, azurite + 2, taken[1], taken[2])
+    azurite = free_port(neighbours=2)
+    return Ports(free_port(), azurite, azurite + 1, azurite + 2, free_port(), free_port())
 
 
 class Project:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import random
 import socket
 import subprocess
 import time
@@ -16,10 +17,22 @@ ACCOUNTS = 2_000
 KEY = base64.b64encode(b"a key that guards nothing").decode()
 
 
-def free_port() -> int:
+def free_port(neighbours: int = 0) -> int:
+    """A port that nobody listens on, and as many `neighbours` right after it. Not one of those that the system hands
+    out for connections: another process's connection would take it before a server does."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if all(map(_is_free, range(port, port + neighbours + 1))):
+            return port
+
+
+def _is_free(port: int) -> bool:
     with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_for_port(port: int, process: subprocess.Popen, seconds: float = 30) -> None:
