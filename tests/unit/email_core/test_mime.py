@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from email_core.errors import InvalidEmail
 from email_core.message import Address, Attachment, FinishedMessage, Importance, Message
-from email_core.mime import adopt_mime, build_mime, needs_smtputf8
+from email_core.mime import adopt_mime, build_mime, needs_smtputf8, renew_mime
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EMAIL_ID = "8227505999999-03-k3j9x2m4pqrs"
@@ -569,6 +569,15 @@ def test_ten_megabytes_of_headers_are_settled_at_once():
     started = time.perf_counter()
     adopt(MINIMAL + b"X-Filler: " + b"x " * 2_000_000 + b"\r\n" + b"X-More: y\r\n" * 200_000 + b"\r\n")
     assert time.perf_counter() - started < 5  # 0.5 s; only a quadratic step would miss it
+
+
+def test_a_renewed_message_differs_in_date_and_message_id_alone():
+    kept = b"X-Note: Date: x\r\n\tMessage-ID: y\r\nSubject: x\r\n\r\nMessage-ID: <body>\r\n\xff"
+    old = b"DATE: old,\r\n folded\r\nMessage-Id : <old>\r\n" + MINIMAL + kept
+    message_id, renewed = renew_mime(old, EMAIL_ID, NOON, sender=ANN)
+    assert message_id == f"<{EMAIL_ID}@contoso.com>"
+    own = f"Date: Mon, 02 Mar 2026 12:00:00 +0000\r\nMessage-ID: {message_id}\r\n"
+    assert renewed == own.encode() + MINIMAL + kept
 
 
 _RAW_PARTS = st.sampled_from(
