@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ def running_runner(connection: str, smtp_port: int, **settings: str) -> Iterator
 
 
 @contextmanager
-def running_runners(count: int, connection: str, smtp_port: int, **settings: str) -> Iterator[Sequence[Runner]]:
+def running_runners(count: int, connection: str, smtp_port: int, **settings: str) -> Iterator[list[Runner]]:
     with ExitStack() as stack:
         yield [stack.enter_context(running_runner(connection, smtp_port, **settings)) for _ in range(count)]
 

@@ -70,11 +70,15 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
 
     parameters = parameters_from_settings(settings)
     clients = StorageClients(settings)
-    tables = clients.tables()
+    try:
+        tables, blobs, queues = clients.tables(), clients.blobs(), clients.queues()
+    except ValueError as error:  # the client libraries' words never repeat the key
+        fix = "Copy the connection string anew from the storage account."
+        raise ConfigurationError(STORAGE_SETTING, f"cannot be read ({error})", fix) from None
     return connect(
         stores=Stores(
-            emails=azure.AzureEmailStore(tables, clients.blobs()),
-            doorbells=azure.AzureDoorbells(clients.queues()),
+            emails=azure.AzureEmailStore(tables, blobs),
+            doorbells=azure.AzureDoorbells(queues),
             keys=azure.AzureIdempotencyStore(tables),
             distributor=azure.AzureDistributorStore(tables),
         ),
@@ -177,12 +181,18 @@ class StorageClients:
         return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65_534:
+        raise ConfigurationError("AZURITE_PORT", "is no port", "Give a number, like 10000.")
+    return int(text)
+
+
 def _connection_string(settings: Mapping[str, str]) -> str:
     """The client libraries do not know `UseDevelopmentStorage=true`, which the host does: Azurite on its ports."""
     connection = settings.get(STORAGE_SETTING, "").strip()
     if connection.rstrip(";").lower() != "usedevelopmentstorage=true":
         return connection
-    blob_port = int(settings.get("AZURITE_PORT") or 10000)
+    blob_port = _port(settings.get("AZURITE_PORT") or "10000")
     endpoints = "".join(
         f"{service}Endpoint=http://127.0.0.1:{blob_port + offset}/devstoreaccount1;"
         for offset, service in enumerate(("Blob", "Queue", "Table"))

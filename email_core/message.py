@@ -55,6 +55,11 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     importance: Importance = Importance.NORMAL
 
+    @property
+    def least_size(self) -> int:
+        """Octets that its files have as base64, known before anything is built."""
+        return sum(len(file.content) * 4 // 3 for file in self.attachments)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedMessage:

@@ -52,11 +52,6 @@ def _message_id(email_id: str, sender: Address) -> str:
     return f"<{email_id}@{sender.address.rpartition('@')[2]}>"
 
 
-def needs_smtputf8(addresses: Iterable[str]) -> bool:
-    """Whether a server must offer SMTPUTF8 (RFC 6531): a local part cannot be written in ASCII."""
-    return not all(address.isascii() for address in addresses)
-
-
 # ---- headers
 
 

@@ -48,6 +48,7 @@ class Order:
     send_at: datetime | None = None
     expires_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    pointer: str = "/"  # what a problem's pointer to one of these begins with: `?` where they came in the query string
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,15 @@ class Outbox:
         """Checks everything and builds the MIME, once. Raises InvalidEmail, EmailTooLarge or ConfigurationError."""
         now, email_id = self._new_email()
         sender = message.sender or self._default_sender(order)
-        _check_recipients(message.to, message.cc, message.bcc)
+        _check_recipients("/to", message.to, message.cc, message.bcc)
+        self._check_size(message.least_size)
         return self._prepared(build_mime(replace(message, sender=sender), email_id, now), email_id, order)
 
     def prepare_mime(self, raw: bytes, order: Order) -> PreparedEmail:
         """The same for finished MIME: its sender and recipients are those of its headers."""
         now, email_id = self._new_email()
         finished = adopt_mime(raw, email_id, now)
-        _check_recipients(finished.to, finished.cc, finished.bcc)
+        _check_recipients("/To", finished.to, finished.cc, finished.bcc)
         return self._prepared(finished, email_id, order)
 
     async def accept(self, prepared: PreparedEmail) -> EmailRecord:
@@ -220,9 +222,7 @@ class Outbox:
         now = created_at(email_id)
         _check_times(order, now)
         provider = self._provider(order)
-        limit = self._parameters.size_limit_octets
-        if len(finished.mime) > limit:
-            raise EmailTooLarge(len(finished.mime), limit)
+        self._check_size(len(finished.mime))
         record = EmailRecord(
             id=email_id,
             status=Status.UNSENT,
@@ -283,10 +283,13 @@ class Outbox:
             return self._parameters.batch_provider
         if order.provider not in self._providers:
             configured = ", ".join(sorted(self._providers)) or "none"
-            raise InvalidEmail(
-                FieldProblem("/provider", f"{order.provider!r} is not a configured provider; configured: {configured}")
-            )
+            detail = f"{order.provider!r} is not a configured provider; configured: {configured}"
+            raise InvalidEmail(FieldProblem(f"{order.pointer}provider", detail))
         return order.provider
+
+    def _check_size(self, octets: int) -> None:
+        if octets > self._parameters.size_limit_octets:
+            raise EmailTooLarge(octets, self._parameters.size_limit_octets)
 
     def _default_sender(self, order: Order) -> Address:
         if self._parameters.default_sender:
@@ -310,22 +313,26 @@ def _default_address(text: str) -> Address:
         raise ConfigurationError(setting, str(problem), "Give one address, or leave it empty.") from None
 
 
-def _check_recipients(*lists: tuple[Address, ...]) -> None:
+def _check_recipients(pointer: str, *lists: tuple[Address, ...]) -> None:
     count = len(unique_addresses(*lists))
     if count == 0:
-        raise InvalidEmail(FieldProblem("/to", "is empty: an email needs at least one recipient in to, cc or bcc"))
+        raise InvalidEmail(FieldProblem(pointer, "is empty: an email needs at least one recipient in to, cc or bcc"))
     if count > MOST_RECIPIENTS:
         detail = f"there are {count} recipients in to, cc and bcc; at most {MOST_RECIPIENTS} go into one email"
-        raise InvalidEmail(FieldProblem("/to", detail))
+        raise InvalidEmail(FieldProblem(pointer, detail))
 
 
 def _check_times(order: Order, now: datetime) -> None:
     if order.expires_at is None:
         return
     if order.expires_at <= now:
-        raise InvalidEmail(FieldProblem("/expires_at", "is in the past: give a later time, or leave it out"))
+        raise InvalidEmail(
+            FieldProblem(f"{order.pointer}expires_at", "is in the past: give a later time, or leave it out")
+        )
     if order.send_at is not None and order.expires_at <= order.send_at:
-        raise InvalidEmail(FieldProblem("/expires_at", "is not after send_at: the email would expire unsent"))
+        raise InvalidEmail(
+            FieldProblem(f"{order.pointer}expires_at", "is not after send_at: the email would expire unsent")
+        )
 
 
 class _ShardOfTheMinute:

@@ -32,7 +32,7 @@ def _prepared(req: func.HttpRequest) -> tuple[PreparedEmail, bool]:
     match media_type:
         case "message/rfc822":
             order = order_query(req.params)
-            return subsystem().outbox.prepare_mime(req.get_body(), order.order({})), order.dry_run
+            return subsystem().outbox.prepare_mime(req.get_body(), order.order({}, pointer="?")), order.dry_run
         case "application/json" | "":
             refuse_query(req.params)
             body = email_body(req.get_body())

@@ -166,8 +166,9 @@ class OrderBody(Body):
     expires_at: Moment | None = None
     dry_run: bool = False
 
-    def order(self, metadata: Mapping[str, str]) -> Order:
+    def order(self, metadata: Mapping[str, str], pointer: str = "/") -> Order:
         return Order(
+            pointer=pointer,
             mode=self.mode,
             user=self.user,
             provider=self.provider,

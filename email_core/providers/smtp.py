@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from email_core.mime import needs_smtputf8
 from email_core.parameters import Parameters
 from email_core.providers.base import (
     Outcome,
@@ -87,6 +86,7 @@ class _Transaction:
     def __init__(self, client: SMTP, submission: Submission) -> None:
         self._client = client
         self._submission = submission
+        self._needs_smtputf8 = needs_smtputf8(submission)
 
     async def run(self) -> Outcome:
         refusal = self._refused_before_mail()
@@ -108,11 +108,10 @@ class _Transaction:
         return await self._data(replies, exceptions)
 
     def _refused_before_mail(self) -> Outcome | None:
-        addresses = (self._submission.sender, *self._submission.recipients)
-        if needs_smtputf8(addresses) and not self._client.supports_extension("smtputf8"):
+        if self._needs_smtputf8 and not self._client.supports_extension("smtputf8"):
             return Outcome(
                 kind=OutcomeKind.PERMANENT,
-                reply="the server does not offer SMTPUTF8, which an address with a non-ASCII local part needs",
+                reply="the server does not offer SMTPUTF8, which an address or header in UTF-8 needs",
             )
         limit = self._client.esmtp_extensions.get("size", "")
         if limit.isdecimal() and 0 < int(limit) < len(self._submission.mime):
@@ -129,7 +128,7 @@ class _Transaction:
             options.append(f"size={len(self._submission.mime)}")
         if not self._submission.mime.isascii() and self._client.supports_extension("8bitmime"):
             options.append("BODY=8BITMIME")
-        if needs_smtputf8((self._submission.sender, *self._submission.recipients)):
+        if self._needs_smtputf8:
             options.append("SMTPUTF8")
         return options
 
@@ -170,6 +169,12 @@ async def _greet(client: SMTP) -> None:
             await client.ehlo()
         except aiosmtplib.SMTPHeloError:
             await client.helo()  # a server of before 1995: it offers nothing
+
+
+def needs_smtputf8(submission: Submission) -> bool:
+    """Whether the envelope or a header is not ASCII (RFC 6531, RFC 6532): the server must offer it."""
+    head = submission.mime[: submission.mime.find(b"\r\n\r\n")]
+    return not (head.isascii() and "".join((submission.sender, *submission.recipients)).isascii())
 
 
 def _default_tls_context() -> ssl.SSLContext:

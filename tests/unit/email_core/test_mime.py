@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from email_core.errors import InvalidEmail
 from email_core.message import Address, Attachment, FinishedMessage, Importance, Message
-from email_core.mime import adopt_mime, build_mime, needs_smtputf8, renew_mime
+from email_core.mime import adopt_mime, build_mime, renew_mime
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EMAIL_ID = "8227505999999-03-k3j9x2m4pqrs"
@@ -171,14 +171,6 @@ def test_a_non_ascii_local_part_is_written_in_utf8():
     assert "<jürgen@example.com>".encode() in finished.mime
     message = message_from_string(finished.mime.decode(), policy=default)
     assert message["To"].addresses[0].addr_spec == "jürgen@example.com"
-
-
-@pytest.mark.parametrize(
-    ("addresses", "needed"),
-    [(["ann@contoso.com"], False), (["ann@contoso.com", "jürgen@example.com"], True), ([], False)],
-)
-def test_only_a_non_ascii_address_needs_smtputf8(addresses, needed):
-    assert needs_smtputf8(addresses) is needed
 
 
 @pytest.mark.parametrize("name", ["List-Unsubscribe", "References", "In-Reply-To"])

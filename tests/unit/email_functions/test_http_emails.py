@@ -193,13 +193,13 @@ async def test_a_body_of_another_type_is_refused(doors, content_type):
     [
         (b"", "", "/From"),
         (b"garbage", "", ""),
-        (b"From: ann@contoso.com\r\n\r\nx", "", "/to"),
+        (b"From: ann@contoso.com\r\n\r\nx", "", "/To"),
         (b"From: ann@contoso.com\r\nTo: bob\r\n\r\nx", "", "/To"),
         (MIME, "?mode=fast", "?mode"),
         (MIME, "?subject=x", "?subject"),
         (MIME, "?send_at=2199-01-01T00:00:00", "?send_at"),
-        (MIME, "?provider=pigeon", "/provider"),
-        (MIME, f"?expires_at={PAST}", "/expires_at"),
+        (MIME, "?provider=pigeon", "?provider"),
+        (MIME, f"?expires_at={PAST}", "?expires_at"),
     ],
 )
 async def test_bad_finished_mime_is_pointed_at_and_nothing_is_stored(doors, raw, query, pointer):

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -169,6 +170,20 @@ async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
         outcome = await submit(server, submission)
     assert outcome.kind is OutcomeKind.PERMANENT
     assert "SMTPUTF8" in outcome.reply
+
+
+@pytest.mark.parametrize(
+    ("about", "needed"),
+    [
+        ({}, False),
+        ({"sender": "jörg@contoso.com"}, True),
+        ({"recipients": ("jörg@example.com",)}, True),
+        ({"mime": "Reply-To: jörg@example.com\r\n\r\n".encode()}, True),
+        ({"mime": "Subject: 8 bit\r\n\r\nGrüße".encode()}, False),
+    ],
+)
+def test_utf8_in_the_envelope_or_a_header_needs_smtputf8(about, needed):
+    assert smtp.needs_smtputf8(replace(SUBMISSION, **about)) is needed
 
 
 async def test_starttls_is_used_before_anything_is_said(server_tls, trusted):
