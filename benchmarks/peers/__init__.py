@@ -1,0 +1,1 @@
+"""What others do with the same mail on the same machine."""

@@ -1,0 +1,102 @@
+"""Emails a second, end to end: from HTTP to the SMTP sink, with at most 400 emails between.
+
+Small mail (2 KB), the emulator in memory, runners of the whole app as processes, `smtp-sink`. In the same run:
+django-post_office (SQLite in WAL mode, 2 processes, its default batch; accepted in process, without HTTP) and bare
+aiosmtplib on 8 kept connections. Then two and four runners on one storage; their sink keeps what it gets, and every
+Message-ID must be there once.
+"""
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import report
+from benchmarks.load import post_many, until
+from benchmarks.peers import bare_smtp, post_office
+from benchmarks.servers import Runner, Sink, cpu_seconds, prepared, running_runners, running_sink
+from tests.support.azurite import Azurite, running_azurite
+
+EMAILS, CLIENTS, BACKLOG, ROUNDS = 1500, 16, 400, 2
+_MESSAGE_ID = re.compile(rb"^Message-ID: *(<[^>]+>)", re.MULTILINE | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Rate:
+    emails: float  # a second
+    cpu: float  # milliseconds an email, all runners
+
+
+def run(_: argparse.Namespace) -> None:
+    with running_azurite() as azurite:
+        _beside_peers(azurite)
+        _several_runners(azurite)
+
+
+def _beside_peers(azurite: Azurite) -> None:
+    best: dict[str, float] = {}
+    cpu = 0.0
+    for _ in range(ROUNDS):
+        with running_sink() as sink:
+            ours = _rate(azurite, 1, sink)
+            peer = post_office.emails_a_second(sink.port, EMAILS)
+            rates = {
+                "this app, 1 runner": ours.emails,
+                "django-post_office, accept and then send": peer["both"],
+                "django-post_office, send alone": peer["send"],
+                "bare aiosmtplib, 8 connections": bare_smtp.emails_a_second(sink.port, EMAILS),
+            }
+        cpu = min(cpu or ours.cpu, ours.cpu)
+        best = {name: max(best.get(name, 0), rate) for name, rate in rates.items()}
+    this_app = best["this app, 1 runner"]
+    report.table(
+        [f"best of {ROUNDS}", "emails/s", "this app is ... times as fast"],
+        [(name, rate, this_app / rate) for name, rate in best.items()],
+    )
+    report.say(f"CPU of the runner: {cpu:.1f} ms an email, the host's part and HTTP included.\n")
+
+
+def _several_runners(azurite: Azurite) -> None:
+    rows: list[tuple[report.Cell, ...]] = []
+    first = 0.0
+    for count in (1, 2, 4):
+        with TemporaryDirectory() as folder, running_sink(Path(folder)) as sink:
+            rate = _rate(azurite, count, sink)
+            arrived = _message_ids(Path(folder))
+        first = first or rate.emails
+        rows.append((count, rate.emails, rate.emails / first, rate.cpu, len(arrived), sum(arrived.values())))
+        if len(arrived) != EMAILS or sum(arrived.values()) != EMAILS:
+            sys.exit(
+                f"{count} runners: {EMAILS} emails accepted, {len(arrived)} arrived, {sum(arrived.values())} times"
+            )
+    report.table(["runners", "emails/s", "of one", "CPU ms an email", "emails at the sink", "deliveries"], rows)
+
+
+def _rate(azurite: Azurite, runners: int, sink: Sink) -> Rate:
+    with running_runners(runners, prepared(azurite.new_account()), sink.port) as started:
+        before = _cpu(started)
+        seconds = asyncio.run(_send_all([one.port for one in started], sink))
+        return Rate(EMAILS / seconds, (_cpu(started) - before) / EMAILS * 1000)
+
+
+async def _send_all(ports: list[int], sink: Sink) -> float:
+    already = sink.received
+    started = time.perf_counter()
+    await post_many(ports, EMAILS, CLIENTS, done=lambda: sink.received - already, most_in_flight=BACKLOG)
+    await until(lambda: sink.received - already >= EMAILS, f"all {EMAILS} emails are at the sink")
+    seconds = time.perf_counter() - started
+    await asyncio.sleep(1)  # for what may come twice
+    return seconds
+
+
+def _cpu(runners: list[Runner]) -> float:
+    return sum(cpu_seconds(one.pid) for one in runners)
+
+
+def _message_ids(folder: Path) -> Counter[bytes]:
+    return Counter(found for file in folder.iterdir() for found in _MESSAGE_ID.findall(file.read_bytes()))
