@@ -14,7 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from email_core.message import Address
 from email_core.text import decoded, has_control_character, without_control_characters
 
-MAX_NAME_LENGTH = 320
+MAX_NAME_LENGTH = 320  # octets of UTF-8
 
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # its documented way to let `.local` and `.test` pass
 
@@ -23,8 +23,8 @@ def parse_address(address: str, name: str = "") -> Address:
     """Raises ValueError, saying what is wrong in words that never repeat the address."""
     if has_control_character(name):
         raise ValueError("the name has a control character: remove it")
-    if len(name) > MAX_NAME_LENGTH:
-        raise ValueError(f"the name is longer than {MAX_NAME_LENGTH} characters")
+    if len(name.encode()) > MAX_NAME_LENGTH:
+        raise ValueError(f"the name is longer than {MAX_NAME_LENGTH} octets")
     return Address(_checked(address), name)
 
 

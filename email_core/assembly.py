@@ -24,10 +24,13 @@ from email_core.sweeper import Sweeper
 STORAGE_SETTING = "EmailStorage"
 
 _MEBIBYTE = 1024 * 1024
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
 _STREAMED_UPLOAD: dict[str, Any] = {  # what is larger goes in blocks, read from the stream and not copied
     "max_single_put_size": _MEBIBYTE,
     "min_large_block_upload_threshold": _MEBIBYTE,
     "max_block_size": 8 * _MEBIBYTE,
+    **_TIMEOUTS,
+    "read_timeout": 60,
 }
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -148,15 +151,15 @@ class StorageClients:
         from azure.data.tables.aio import TableServiceClient
 
         if self._connection:
-            return TableServiceClient.from_connection_string(self._connection)
-        return TableServiceClient(self._address("tableServiceUri"), credential=self._credential())
+            return TableServiceClient.from_connection_string(self._connection, **_TIMEOUTS)
+        return TableServiceClient(self._address("tableServiceUri"), credential=self._credential(), **_TIMEOUTS)
 
     def queues(self) -> Any:
         from azure.storage.queue.aio import QueueServiceClient
 
         if self._connection:
-            return QueueServiceClient.from_connection_string(self._connection)
-        return QueueServiceClient(self._address("queueServiceUri"), credential=self._credential())
+            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS)
+        return QueueServiceClient(self._address("queueServiceUri"), credential=self._credential(), **_TIMEOUTS)
 
     def blobs(self) -> Any:
         from azure.storage.blob.aio import BlobServiceClient

@@ -18,7 +18,7 @@ from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientVerdict, Submission
-from email_core.record import Attempt, EmailRecord, RecipientResult
+from email_core.record import POISONED, Attempt, EmailRecord, RecipientResult
 from email_core.retry import retry_wait
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
@@ -29,8 +29,8 @@ LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 REPLY_KEPT = 500  # characters of a provider's reply
+RECIPIENT_REPLY_KEPT = 200  # of what it said of one recipient: an email may have 500 of them
 
-POISONED = "put aside"  # the outcome of an attempt that the host gave up
 POISONED_REPLY = "answering its doorbell failed again and again: the log of that time has the cause"
 MOST_POISONINGS = 5  # one after another; then it has failed
 
@@ -94,7 +94,7 @@ class Delivery:
         ):
             failed = record.after(Event.CLAIM, now).after(Event.FAIL, now)
             return await self._emails.end(stored, failed)
-        due = now + retry_wait(record.tries, chance=self._chance())
+        due = max(record.due_at, now + retry_wait(record.tries, chance=self._chance()))
         return await self._return(stored, replace(record, next_attempt_at=due, updated_at=now))
 
     async def _deliver(self, stored: StoredEmail) -> None:
@@ -102,25 +102,26 @@ class Delivery:
         now, record = self._clock(), stored.record
         if not _can_be_claimed(record, now):
             return _ended_quietly(record.id, "it is held" if record.held else f"it is {record.status}")
+        if record.status is Status.SENDING:
+            record = released(record, now)
         if is_expired(record, now, self._parameters):
             return await self._emails.end(stored, record.after(Event.EXPIRE, now))
         if await self._distributor.stops(record):
-            return await self._park(stored)
+            return await self._park(stored, record)
         if _looked_at(record) > now + EARLY:
             return await self._ring(stored)
-        claimed = await self._claim(stored, now)
+        claimed = await self._claim(stored, record, now)
         outcome, seconds = await self._hand_over(claimed)
         settled = settle(claimed.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance())
         return await self._record(claimed, settled)
 
-    async def _park(self, stored: StoredEmail) -> None:
-        if not stored.record.parked:
-            await self._emails.update(stored, replace(stored.record, parked=True, updated_at=self._clock()))
-        _ended_quietly(stored.record.id, "the distributor is off: it waits")
+    async def _park(self, stored: StoredEmail, record: EmailRecord) -> None:
+        if not record.parked:
+            await self._emails.update(stored, replace(record, parked=True, updated_at=self._clock()))
+        _ended_quietly(record.id, "the distributor is off: it waits")
 
-    async def _claim(self, stored: StoredEmail, now: datetime) -> StoredEmail:
+    async def _claim(self, stored: StoredEmail, record: EmailRecord, now: datetime) -> StoredEmail:
         """From here to the lease's end the email is this worker's alone."""
-        record = released(stored.record, now) if stored.record.status is Status.SENDING else stored.record
         claim = record.after(
             Event.CLAIM,
             now,
@@ -151,6 +152,8 @@ class Delivery:
             mime = await self._emails.content(claimed)
         except EmailNotFound:
             return Outcome(kind=OutcomeKind.PERMANENT, reply="the content is gone from the storage")
+        except StorageUnavailable:
+            return Outcome(kind=OutcomeKind.TRANSIENT, reply="the content could not be read from the storage")
         submission = Submission(
             sender=record.sender.address,
             recipients=record.waiting_recipients,
@@ -246,7 +249,7 @@ def settle(
 def _new_results(outcome: Outcome) -> dict[str, RecipientResult]:
     fates = {RecipientVerdict.ACCEPTED: Status.SENT, RecipientVerdict.REFUSED: Status.FAILED}
     return {
-        address: RecipientResult(fates[reply.verdict], _kept(reply.reply))
+        address: RecipientResult(fates[reply.verdict], _kept(reply.reply, RECIPIENT_REPLY_KEPT))
         for address, reply in outcome.recipients.items()
         if reply.verdict in fates
     }
@@ -256,8 +259,8 @@ def _anyone_got_it(record: EmailRecord) -> bool:
     return any(result.status is Status.SENT for result in record.results.values())
 
 
-def _kept(reply: str) -> str:
-    return reply if len(reply) <= REPLY_KEPT else reply[: REPLY_KEPT - 1] + "…"
+def _kept(reply: str, most: int = REPLY_KEPT) -> str:
+    return reply if len(reply) <= most else reply[: most - 1] + "…"
 
 
 def _looked_at(record: EmailRecord) -> datetime:

@@ -57,8 +57,9 @@ class Message:
 
     @property
     def least_size(self) -> int:
-        """Octets that its files have as base64, known before anything is built."""
-        return sum(len(file.content) * 4 // 3 for file in self.attachments)
+        """Octets that it has at least, known before anything is built: its files have them as base64."""
+        files = sum(len(file.content) * 4 // 3 for file in self.attachments)
+        return files + len(self.text or "") + len(self.html or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from email_core.message import Address
 
 ATTEMPTS_KEPT = 20
 UNCONFIRMED = "unconfirmed"  # the outcome of an attempt after which nobody knows
+POISONED = "put aside"  # the outcome of an attempt that the host gave up
+NOT_HANDED_OVER = frozenset({POISONED, "configuration"})  # outcomes that say nothing of the attempts before
 
 
 class Mode(StrEnum):
@@ -93,7 +95,7 @@ class EmailRecord:
         """The record one step on. Raises IllegalTransition where the state does not allow it."""
         status = step(self.status, event)
         if status in ENDED:
-            changes["ended_at"] = now
+            changes |= {"ended_at": now, "held": False}  # nothing is left for an administrator to decide
         return replace(self, status=status, updated_at=now, **changes)
 
     @property
@@ -103,8 +105,10 @@ class EmailRecord:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the last attempt may have sent it: its answer was lost, or its worker died."""
-        return bool(self.attempts) and self.attempts[-1].outcome == UNCONFIRMED
+        """Whether the last attempt may have sent it: its answer was lost, or its worker died. Attempts that handed
+        nothing over do not settle the doubt."""
+        outcomes = (attempt.outcome for attempt in reversed(self.attempts))
+        return next((outcome for outcome in outcomes if outcome not in NOT_HANDED_OVER), None) == UNCONFIRMED
 
     def with_attempt(self, attempt: Attempt) -> "EmailRecord":
         return replace(self, tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:])

@@ -1,5 +1,7 @@
 """`/api/emails`: apps hand mail over here, and everybody reads what became of it."""
 
+import asyncio
+
 import azure.functions as func
 
 from email_core.assembly import subsystem
@@ -11,13 +13,16 @@ from email_functions.problems import UnsupportedMediaType, answered, json_respon
 from email_functions.schemas import email_body, list_query, order_query
 from email_functions.validation import refuse_query
 
+LARGE = 262_144  # octets; what is built from more would hold up everybody else
+
 blueprint = func.Blueprint()
 
 
 @blueprint.route("emails", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @answered
 async def accept_email(req: func.HttpRequest) -> func.HttpResponse:
-    prepared, is_dry_run = _prepared(req)
+    large = len(req.get_body()) > LARGE
+    prepared, is_dry_run = await asyncio.to_thread(_prepared, req) if large else _prepared(req)
     if is_dry_run:
         return json_response(representations.dry_run(prepared))
     key = idempotency_key(req.headers)

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import to_json
 
 from email_core.addresses import parse_address
-from email_core.delivery_state import Status
+from email_core.delivery_state import ENDED, Status
 from email_core.email_id import is_email_id
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, Importance, Message
@@ -39,8 +39,10 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\
 _EXTRA_HEADER = re.compile(r"X-[A-Za-z0-9-]{1,70}|List-Unsubscribe|List-Unsubscribe-Post|References|In-Reply-To", re.I)
 _OWN_HEADERS = frozenset({"x-priority", "x-unsent"})
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~.@-]+")  # no "?": an encoded word would be possible
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MOST_HEADERS = 50
 _MOST_METADATA = 50
+_LONGEST_METADATA = 16_384  # octets
 MOST_EMAILS = 100  # of one batch
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # ids and tables hold these
 
@@ -97,8 +99,10 @@ class AttachmentBody(Body):
     @field_validator("name")
     @classmethod
     def _is_file_name(cls, name: str) -> str:
-        if "/" in name or "\\" in name:
+        if "/" in name or "\\" in name or name in (".", ".."):
             raise ValueError("is a path: give the file's name alone")
+        if any(character in _TURNS for character in name):
+            raise ValueError("has a character that turns the direction of text: it would show another name")
         if "=?" in name or name != name.strip():  # mail programs would show another name
             raise ValueError("is an encoded word, or has a space at an end: give the plain name")
         return name
@@ -223,6 +227,8 @@ class EmailBody(OrderBody):
     def _is_short(cls, metadata: dict[str, str]) -> dict[str, str]:
         if any(len(key) > 128 or len(value) > 1024 for key, value in metadata.items()):
             raise ValueError("is too long: keys have at most 128 characters, values 1,024")
+        if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > _LONGEST_METADATA:
+            raise ValueError(f"is too long: at most {_LONGEST_METADATA} octets in all")
         return metadata
 
     @field_validator("attachments")
@@ -273,6 +279,13 @@ class ListQuery(Body):
     @classmethod
     def _as_recorded(cls, address: str | None) -> str | None:
         return None if address is None else parse_address(address).address
+
+    @field_validator("status")
+    @classmethod
+    def _is_in_view(cls, status: Status | None, info: ValidationInfo) -> Status | None:
+        if status is not None and (status in ENDED) != (info.data.get("view") is View.HISTORY):
+            raise ValueError("is not in this view: history has what ended, view=unsent has Unsent and Sending")
+        return status
 
     @field_validator("cursor")
     @classmethod

@@ -75,6 +75,9 @@ def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
             return "is not a field here"
         case "timezone_aware":
             return "has no offset: write it like 2026-01-31T09:00:00+01:00, or with Z for UTC"
+        case "datetime_parsing" | "datetime_from_date_parsing" | "datetime_object_invalid":
+            reason = str(error["ctx"]["error"])
+            return f"is not a time like 2026-01-31T09:00:00Z ({reason}); in a query string write + as %2B"
         case "model_type" | "dict_type":
             return "is not a JSON object"
         case "too_long":

@@ -117,7 +117,14 @@ async def serve(plan: HostPlan, listening: socket.socket, local_dir: Path, drain
         parts += [listener.run(stopping) for listener in work]
         drained = await run_until_stopped(parts, background, stopping, drain_seconds)
     invoker.close()
+    asyncio.get_running_loop().set_exception_handler(_at_the_end)
     return drained
+
+
+def _at_the_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The worker never tells an app that it ends, so the clients that an app keeps are never closed: no complaint."""
+    if not str(context.get("message", "")).startswith("Unclosed "):
+        loop.default_exception_handler(context)
 
 
 def _server(plan: HostPlan, invoker: Invoker, background: BackgroundTasks, drain_seconds: float) -> Server:

@@ -118,8 +118,10 @@ def _packed(text: str) -> dict[str, Any]:
     if len(text) <= LONGEST_TEXT:
         return {"detail": text}
     octets = zlib.compress(text.encode())
+    if len(octets) > MOST_CHUNKS * CHUNK:
+        raise ValueError("a record that no entity can hold: the limits of recipients, names and replies are wrong")
     chunks = [octets[start : start + CHUNK] for start in range(0, len(octets), CHUNK)]
-    return {"detail": "", **dict(zip(_DETAIL_CHUNKS, chunks, strict=False))}
+    return {"detail": "", **dict(zip(_DETAIL_CHUNKS[: len(chunks)], chunks, strict=True))}
 
 
 def _unpacked(entity: Mapping[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """What every email store must do: one suite over all of them."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from email_core.delivery import RECIPIENT_REPLY_KEPT
 from email_core.delivery_state import Event, Status
 from email_core.errors import LostRace
 from email_core.message import Address
@@ -64,10 +66,25 @@ async def test_inserted_email_is_read_back_whole(store):
     assert (await store.get(record.id)).record == record
 
 
-async def test_record_of_500_long_recipients_and_their_replies_is_read_back_whole(store):
-    to = tuple(Address(f"{number:03}{'x' * 60}@{'long-domain.' * 15}example", "Ñame " * 60) for number in range(500))
-    replies = {one.address: RecipientResult(Status.FAILED, f"550 5.1.1 no {one.address[:3]} " * 15) for one in to}
-    record = email(to=to, results=replies)
+async def test_largest_record_that_the_limits_allow_is_read_back_whole(store):
+    """500 recipients, with the longest names and replies, of characters that no compression helps with."""
+    letters = [chr(0x20000 + number) for number in range(0x8000)]
+    chance = random.Random(1)
+    to = tuple(
+        Address(
+            f"{number}{chance.randbytes(24).hex()}@{'long-domain.' * 15}example", "".join(chance.choices(letters, k=80))
+        )
+        for number in range(500)
+    )
+    replies = {
+        one.address: RecipientResult(Status.FAILED, "".join(chance.choices(letters, k=RECIPIENT_REPLY_KEPT)))
+        for one in to
+    }
+    metadata = {str(number): "".join(chance.choices(letters, k=80)) for number in range(50)}
+    attempts = tuple(
+        Attempt(NOON, "smtp", "transient", "".join(chance.choices(letters, k=500)), 0.1) for _ in range(20)
+    )
+    record = email(to=to, results=replies, metadata=metadata, attempts=attempts)
     await store.insert(record, MIME)
     assert (await store.get(record.id)).record == record
 

@@ -1,11 +1,12 @@
 """Conditional writes to one table. Those that wait in this process for one partition go together, in one entity-group
 transaction; one that loses its race is taken out, and the others are tried again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from azure.core import MatchConditions
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
@@ -56,14 +57,25 @@ class PartitionWriter:
         """The ETag of the write's last entity. Raises WriteRefused, or AzureError when it may or may not be done."""
         return await self._groups.write(partition, write)
 
+    async def _submit(self, writes: Sequence[EntityWrite]) -> list[Mapping[str, Any]]:
+        """Once more where the connection broke: a hundred emails share it. If the first try was made after all, the
+        second is refused, and whoever wrote looks at what stands there."""
+        for last_try in (False, True):
+            try:
+                return await self._table.submit_transaction(
+                    operation for write in writes for operation in write.operations
+                )
+            except (ServiceRequestError, ServiceResponseError):
+                if last_try:
+                    raise
+        raise AssertionError("unreachable")
+
     async def _commit(self, writes: Sequence[EntityWrite]) -> list[str | Exception]:
         results: dict[str, str | Exception] = {}
         pending = list(writes)
         while pending:
             try:
-                answers = await self._table.submit_transaction(
-                    operation for write in pending for operation in write.operations
-                )
+                answers = await self._submit(pending)
             except TableTransactionError as error:
                 if error.status_code not in _LOST:
                     raise
