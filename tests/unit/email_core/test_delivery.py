@@ -338,6 +338,48 @@ async def test_worker_that_died_leaves_an_unconfirmed_attempt_in_the_record():
     assert [one.outcome for one in (await world.record(bell)).attempts] == ["unconfirmed", "delivered"]
 
 
+@pytest.mark.parametrize("outcome", ["put aside", "configuration"])
+async def test_attempt_that_handed_nothing_over_does_not_settle_the_doubt(outcome):
+    world = World(parameters=HOLD)
+    bell = await world.keep(email(attempts=(*IN_DOUBT, Attempt(NOON, "smtp", outcome, "", 0.0))))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).held
+    assert world.provider.submissions == []
+
+
+async def test_email_of_a_worker_that_died_expires_when_its_time_is_over():
+    world = World()
+    bell = await world.keep(email(expires_at=NOON).after(Event.CLAIM, NOON, lease_until=NOON))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, [one.outcome for one in record.attempts]) == (Status.EXPIRED, ["unconfirmed"])
+
+
+async def test_content_that_cannot_be_read_now_is_tried_again_and_leaves_no_doubt():
+    world = World()
+    bell = await world.keep(email())
+
+    async def away(_):
+        raise StorageUnavailable("test")
+
+    world.emails.content = away
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.attempts[0].outcome) == (Status.UNSENT, "transient")
+
+
+@pytest.mark.parametrize("event", [Event.CANCEL, Event.EXPIRE, Event.CONFIRM])
+def test_email_that_has_ended_is_not_held(event):
+    assert not email(held=True).after(event, NOON).held
+
+
+async def test_doorbell_put_aside_does_not_bring_a_scheduled_email_forward():
+    world = World()
+    bell = await world.keep(email(send_at=NOON + timedelta(minutes=5)))
+    await world.delivery.put_aside(bell)
+    assert world.doorbells.rung == [(bell, timedelta(minutes=5))]
+
+
 async def test_doorbell_put_aside_is_recorded_and_rings_again_later():
     world = World()
     bell = await world.keep(email())
