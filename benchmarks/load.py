@@ -14,6 +14,7 @@ SMALL_MAIL = {
     "subject": "Your statement for March",
     "text": "\r\n".join(f"Line {number:02}: the balance of your account has not changed." for number in range(32)),
 }  # 2 KB on the wire
+MOST_REFUSED = 20  # posts that are tried again before a benchmark gives up
 
 
 def post_request(body: bytes, content_type: str = "application/json") -> bytes:
@@ -82,6 +83,8 @@ async def post_many(
             await room.acquire()
             while not await _posted(poster, seconds):
                 refused.append(port)
+                if len(refused) > MOST_REFUSED:
+                    raise NotAccepted(503, f"for the {len(refused)}th time")
         poster.close()
 
     try:
