@@ -43,9 +43,10 @@ def doorbell_from_text(text: str | bytes) -> Doorbell:
 def doorbell_due(text: str | bytes) -> datetime | None:
     """When it was to ring, or None where the text does not say."""
     try:
-        return datetime.fromisoformat(json.loads(text)["due"])
+        due = datetime.fromisoformat(json.loads(text)["due"])
     except (ValueError, TypeError, KeyError):
         return None
+    return due if due.tzinfo else None
 
 
 def _carried(stored: StoredEmail) -> dict[str, Any] | None:

@@ -16,14 +16,15 @@ from tests.support.eventually import eventually
 from tests.support.faults import (
     FatalInbox,
     Victim,
+    after_hours,
     arrivals,
+    create_account,
     is_claim_or_return,
     is_end,
     is_insert,
     post,
     running_fatal_inbox,
     unconfirmed,
-    worker,
 )
 from tests.support.storage_proxy import DROPPED, LOST_ANSWER, is_kind, running_storage_proxy
 
@@ -61,20 +62,8 @@ SMTP_STEPS = [
 
 @pytest.fixture
 def account(storage_connection: str) -> str:
-    asyncio.run(_create(storage_connection))
+    asyncio.run(create_account(storage_connection))
     return storage_connection
-
-
-async def _create(connection: str) -> None:
-    async with worker(connection, FatalInbox(0)):
-        pass
-
-
-async def after_hours(account: str, inbox: FatalInbox):
-    """The records when other workers have had hours to do what is left."""
-    async with worker(account, inbox) as rescuer:
-        await rescuer.bring_to_end()
-        return await rescuer.records()
 
 
 def check(account: str, inbox: FatalInbox, attempts: list[str] | None, arrived: int) -> None:

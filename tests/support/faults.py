@@ -269,5 +269,17 @@ async def worker(
             await asyncio.gather(*(queue.close() for queue in queues))
 
 
+async def create_account(connection: str) -> None:
+    async with all_azure_stores(connection):
+        pass
+
+
+async def after_hours(connection: str, inbox: Inbox) -> list[EmailRecord]:
+    """The records when another worker has had hours to do what is left."""
+    async with worker(connection, inbox) as rescuer:
+        await rescuer.bring_to_end()
+        return await rescuer.records()
+
+
 def unconfirmed(record: EmailRecord) -> int:
     return sum(attempt.outcome == UNCONFIRMED for attempt in record.attempts)
