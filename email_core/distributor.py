@@ -78,9 +78,10 @@ class Distributor:
         self._read_at: datetime | None = None
 
     async def state(self) -> DistributorState:
-        if self._cached is None or self._read_at is None or self._clock() - self._read_at >= CACHED_FOR:
+        if self._cached is None or self._read_at is None:
             return await self.fresh_state()
-        return self._cached
+        age = self._clock() - self._read_at  # below zero where the clock was set back
+        return self._cached if timedelta(0) <= age < CACHED_FOR else await self.fresh_state()
 
     async def fresh_state(self) -> DistributorState:
         self._cached, _ = await self._store.read()
