@@ -3,6 +3,7 @@
 Built inside the running event loop and kept (the worker has one loop for the life of the process).
 """
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def utc_now() -> datetime:
 def assemble(settings: Mapping[str, str]) -> Subsystem:
     from email_core.stores import azure  # 0.3 s: not before it is needed
 
+    logging.getLogger("azure").setLevel(logging.WARNING)  # its clients write several lines a request otherwise
     parameters = parameters_from_settings(settings)
     clients = StorageClients(settings)
     try:
