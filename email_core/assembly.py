@@ -26,11 +26,17 @@ STORAGE_SETTING = "EmailStorage"
 
 _MEBIBYTE = 1024 * 1024
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
+_BACKOFF: dict[str, Any] = {  # seconds; the queue and blob clients' own is 15 and more, while a caller waits
+    "initial_backoff": 0.5,
+    "increment_base": 2,
+    "random_jitter_range": 0.5,
+}
 _STREAMED_UPLOAD: dict[str, Any] = {  # what is larger goes in blocks, read from the stream and not copied
     "max_single_put_size": _MEBIBYTE,
     "min_large_block_upload_threshold": _MEBIBYTE,
     "max_block_size": 8 * _MEBIBYTE,
     **_TIMEOUTS,
+    **_BACKOFF,
     "read_timeout": 60,
 }
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -160,8 +166,9 @@ class StorageClients:
         from azure.storage.queue.aio import QueueServiceClient
 
         if self._connection:
-            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS)
-        return QueueServiceClient(self._address("queueServiceUri"), credential=self._credential(), **_TIMEOUTS)
+            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **_BACKOFF)
+        address = self._address("queueServiceUri")
+        return QueueServiceClient(address, credential=self._credential(), **_TIMEOUTS, **_BACKOFF)
 
     def blobs(self) -> Any:
         from azure.storage.blob.aio import BlobServiceClient
