@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
+from email_core.logs import where
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientVerdict, Submission
@@ -165,8 +166,8 @@ class Delivery:
                 return await provider.submit(submission)
         except TimeoutError:
             return Outcome(kind=OutcomeKind.UNCONFIRMED, reply="the provider did not finish within the lease")
-        except Exception as error:  # the email must not be stuck, whatever a provider raises
-            logger.exception("provider %s raised while sending %s", record.provider, record.id)
+        except Exception as error:  # noqa: BLE001 - the email must not be stuck, whatever a provider raises
+            logger.error("provider %s raised while sending %s: %s", record.provider, record.id, where(error))
             return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
 
     async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
@@ -201,8 +202,8 @@ class Delivery:
             except LostRace:
                 logger.warning("email %s: its lease was over before its outcome was recorded", settled.id)
                 return None
-            except StorageUnavailable:
-                logger.warning("email %s: its outcome is not recorded yet", settled.id, exc_info=True)
+            except StorageUnavailable as error:
+                logger.warning("email %s: its outcome is not recorded yet: %s", settled.id, where(error))
                 await self._pause(wait)
         raise StorageUnavailable("record an outcome while the lease lasted")
 

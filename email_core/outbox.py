@@ -26,6 +26,7 @@ from email_core.errors import (
     StorageUnavailable,
 )
 from email_core.idempotency import IdempotencyStore, KeyUse, hashed
+from email_core.logs import where
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
 from email_core.parameters import Parameters
@@ -271,8 +272,8 @@ class Outbox:
         """The email is safe already: a doorbell that cannot be put is the sweeper's."""
         try:
             await self._doorbells.ring(Doorbell.of(stored), max(delay, timedelta(0)))
-        except StorageUnavailable:
-            logger.warning("email %s is kept, but its doorbell could not be put", stored.record.id, exc_info=True)
+        except StorageUnavailable as error:
+            logger.warning("email %s is kept, but its doorbell could not be put: %s", stored.record.id, where(error))
 
     def _provider(self, order: Order) -> str:
         if order.provider is None:

@@ -11,6 +11,7 @@ from email_core.delivery import is_expired
 from email_core.delivery_state import Event
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.idempotency import KEPT, IdempotencyStore
+from email_core.logs import where
 from email_core.parameters import Parameters
 from email_core.stores.base import EmailStore, StoredEmail
 from email_core.sweeper import AT_ONCE, in_groups
@@ -56,8 +57,8 @@ class Retention:
             await self._emails.end(stored, stored.record.after(Event.EXPIRE, now))
         except LostRace:
             return False  # somebody is at work on it
-        except EmailSubsystemError:
-            logger.warning("email %s could not be expired", listed.record.id, exc_info=True)
+        except EmailSubsystemError as error:
+            logger.warning("email %s could not be expired: %s", listed.record.id, where(error))
             return False  # the next run sees it again
         return True
 

@@ -17,6 +17,7 @@ from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
 from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
+from email_core.logs import where
 from email_core.parking import is_far_off
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
 from email_core.stores.base import Doorbell, Doorbells, EmailStore, StoredEmail
@@ -111,8 +112,8 @@ class Sweeper:
             await self._doorbells.ring(Doorbell(record.id, record.mode), max(changed.due_at - now, timedelta(0)))
         except LostRace:
             return Care.NOTHING  # somebody is at work on it
-        except EmailSubsystemError:
-            logger.warning("email %s could not be %s", record.id, care.value, exc_info=True)
+        except EmailSubsystemError as error:
+            logger.warning("email %s could not be %s: %s", record.id, care.value, where(error))
             return Care.NOTHING  # the next sweep sees it again
         logger.info("email %s was %s by the sweeper", record.id, care.value)
         return care

@@ -22,6 +22,7 @@ from email_core.errors import (
     LostRace,
     StorageUnavailable,
 )
+from email_core.logs import where
 
 Door = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -91,10 +92,10 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             logger.error("request %s: %s", request_id, error)
             return problem_response(503, "The email subsystem is not configured", str(error))
         case StorageUnavailable():
-            logger.error("request %s: %s", request_id, error, exc_info=error)
+            logger.error("request %s: %s: %s", request_id, error, where(error))
             detail = f"{error}. Nothing is known to be stored: try again."
             return problem_response(503, "The storage is not available", detail)
-    logger.error("request %s failed", request_id, exc_info=error)
+    logger.error("request %s failed: %s", request_id, where(error))
     detail = f"The cause is in the log under the request id {request_id}."
     return problem_response(500, "Something went wrong here", detail)
 
