@@ -6,7 +6,7 @@ import traceback
 
 def where(error: BaseException) -> str:
     """`KeyError at mime.py:12 build_mime < outbox.py:80 prepare; from ValueError at ...`: innermost call first."""
-    told = []
+    told: list[str] = []
     link: BaseException | None = error
     while link is not None and len(told) < 5:
         calls = reversed(traceback.extract_tb(link.__traceback__)[-8:])
