@@ -12,7 +12,7 @@ from tests.support.faults import Worker, worker
 
 pytestmark = pytest.mark.slow
 
-RACES, SIDE_BY_SIDE = 1_000, 10  # few at once: those who lose are taken out of a transaction one by one
+RACES, SIDE_BY_SIDE = 1_000, 4  # few at once: those who lose are taken out of a transaction one by one
 
 
 class CountingProvider(Provider):

@@ -37,6 +37,7 @@ from tests.support.inbox import Inbox
 from tests.support.storage import all_azure_stores
 from tests.support.storage_proxy import Fault, StorageRequest
 
+RETRIES = {"retry_total": 3, "initial_backoff": 0.1, "increment_base": 1, "random_jitter_range": 0.1}  # seconds
 AT_ONCE = 16  # doorbells answered side by side, as host.json says
 
 # ---- the requests of an email's life, alone or together with those of others
@@ -260,7 +261,7 @@ async def worker(
     clock = clock or MovedClock()
     if isinstance(smtp, Inbox):
         smtp = SmtpProvider(SmtpSettings(server="127.0.0.1", port=smtp.port, security="none", local_hostname=None))
-    queues = [QueueClient.from_connection_string(connection, QUEUE_NAMES[mode]) for mode in Mode]
+    queues = [QueueClient.from_connection_string(connection, QUEUE_NAMES[mode], **RETRIES) for mode in Mode]
     async with all_azure_stores(connection) as stores:
         core = connect(stores=stores, providers={"smtp": smtp}, parameters=Parameters(**parameters), clock=clock)
         try:
