@@ -122,7 +122,8 @@ class Outbox:
             return await self.accept(prepared), False
         except EmailSubsystemError:
             with suppress(EmailSubsystemError):  # else the key is free again when it can be in flight no more
-                await self._keys.release(use)
+                if await self._emails.get(prepared.record.id) is None:  # it may be kept, and only the answer lost
+                    await self._keys.release(use)
             raise
 
     async def _replayed(self, standing: KeyUse, use: KeyUse) -> EmailRecord | None:

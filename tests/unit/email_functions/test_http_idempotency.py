@@ -65,11 +65,21 @@ async def test_key_is_free_again_after_a_day(doors):
     assert (await post(doors)).json["id"] != first.json["id"]
 
 
-async def test_failed_request_frees_its_key(doors):
-    doors.emails.failure = StorageUnavailable("test")
+@pytest.mark.parametrize("kept", [False, True])
+async def test_failed_request_frees_its_key_but_where_only_the_answer_was_lost(doors, kept):
+    insert = doors.emails.insert
+
+    async def fail(*about):
+        if kept:
+            await insert(*about)
+        raise StorageUnavailable("test")
+
+    doors.emails.insert = fail
     assert (await post(doors)).status == 503
-    doors.emails.failure = None
-    assert (await post(doors)).status == 202
+    doors.emails.insert = insert
+    second = await post(doors)
+    assert (second.status, "Idempotency-Replayed" in second.headers) == (202, kept)
+    assert len(doors.emails.inserted) == 1
 
 
 async def test_request_that_died_blocks_its_key_for_a_minute(doors):
