@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.request import getproxies
 
 from email_core.delivery import Delivery
 from email_core.distribution import Distribution
@@ -147,6 +148,8 @@ class StorageClients:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
         self._connection = _connection_string(settings)
+        # Asked once: otherwise two threads look for a proxy in the environment before each request.
+        self._proxy: dict[str, Any] = {"use_env_settings": bool(getproxies())}
         if not self._connection and not settings.get(f"{STORAGE_SETTING}__queueServiceUri"):
             raise ConfigurationError(
                 STORAGE_SETTING,
@@ -159,23 +162,27 @@ class StorageClients:
         from azure.data.tables.aio import TableServiceClient
 
         if self._connection:
-            return TableServiceClient.from_connection_string(self._connection, **_TIMEOUTS)
-        return TableServiceClient(self._address("tableServiceUri"), credential=self._credential(), **_TIMEOUTS)
+            return TableServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **self._proxy)
+        return TableServiceClient(
+            self._address("tableServiceUri"), credential=self._credential(), **_TIMEOUTS, **self._proxy
+        )
 
     def queues(self) -> Any:
         from azure.storage.queue.aio import QueueServiceClient
 
         if self._connection:
-            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **_BACKOFF)
+            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **_BACKOFF, **self._proxy)
         address = self._address("queueServiceUri")
-        return QueueServiceClient(address, credential=self._credential(), **_TIMEOUTS, **_BACKOFF)
+        return QueueServiceClient(address, credential=self._credential(), **_TIMEOUTS, **_BACKOFF, **self._proxy)
 
     def blobs(self) -> Any:
         from azure.storage.blob.aio import BlobServiceClient
 
         if self._connection:
-            return BlobServiceClient.from_connection_string(self._connection, **_STREAMED_UPLOAD)
-        return BlobServiceClient(self._address("blobServiceUri"), credential=self._credential(), **_STREAMED_UPLOAD)
+            return BlobServiceClient.from_connection_string(self._connection, **_STREAMED_UPLOAD, **self._proxy)
+        return BlobServiceClient(
+            self._address("blobServiceUri"), credential=self._credential(), **_STREAMED_UPLOAD, **self._proxy
+        )
 
     def _address(self, service: str) -> str:
         setting = f"{STORAGE_SETTING}__{service}"

@@ -3,6 +3,7 @@
 import contextlib
 from types import TracebackType
 from typing import Any, Self
+from urllib.request import getproxies
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline.transport import AioHttpTransport
@@ -78,7 +79,9 @@ class QueueServices:
     """Opens queues; one client for each connection, all of them on one transport."""
 
     def __init__(self) -> None:
-        self._transport = AioHttpTransport()
+        self._transport = AioHttpTransport(
+            use_env_settings=bool(getproxies())
+        )  # asked once, not in two threads a request
         self._clients: dict[QueueConnection, QueueServiceClient] = {}
         self._credential: Any = None
 
