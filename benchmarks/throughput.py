@@ -23,6 +23,7 @@ from benchmarks.servers import Runner, Sink, cpu_seconds, prepared, running_runn
 from tests.support.azurite import Azurite, running_azurite
 
 EMAILS, CLIENTS, BACKLOG, ROUNDS = 1500, 16, 400, 2
+RUNNERS = (1, 2, 4)
 _MESSAGE_ID = re.compile(rb"^Message-ID: *(<[^>]+>)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -62,19 +63,26 @@ def _beside_peers(azurite: Azurite) -> None:
 
 
 def _several_runners(azurite: Azurite) -> None:
+    """The counts take turns, so that a busy minute of the machine does not fall on one of them alone."""
+    rates: dict[int, list[Rate]] = {count: [] for count in RUNNERS}
+    for _ in range(ROUNDS):
+        for count in RUNNERS:
+            with TemporaryDirectory() as folder, running_sink(Path(folder)) as sink:
+                rates[count].append(_rate(azurite, count, sink))
+                _check_no_email_came_twice(count, _message_ids(Path(folder)))
+    first = max(one.emails for one in rates[1])
     rows: list[tuple[report.Cell, ...]] = []
-    first = 0.0
-    for count in (1, 2, 4):
-        with TemporaryDirectory() as folder, running_sink(Path(folder)) as sink:
-            rate = _rate(azurite, count, sink)
-            arrived = _message_ids(Path(folder))
-        first = first or rate.emails
-        rows.append((count, rate.emails, rate.emails / first, rate.cpu, len(arrived), sum(arrived.values())))
-        if len(arrived) != EMAILS or sum(arrived.values()) != EMAILS:
-            sys.exit(
-                f"{count} runners: {EMAILS} emails accepted, {len(arrived)} arrived, {sum(arrived.values())} times"
-            )
-    report.table(["runners", "emails/s", "of one", "CPU ms an email", "emails at the sink", "deliveries"], rows)
+    for count, measured in rates.items():
+        emails = [one.emails for one in measured]
+        rows.append((count, min(emails), max(emails), max(emails) / first, min(one.cpu for one in measured)))
+    report.table(["runners", "emails/s, slowest", "fastest", "fastest of one's", "CPU ms an email"], rows)
+    report.say(f"In every round at least the {EMAILS:,} accepted emails came to the sink, and none of them twice.\n")
+
+
+def _check_no_email_came_twice(runners: int, arrived: Counter[bytes]) -> None:
+    deliveries = sum(arrived.values())
+    if len(arrived) < EMAILS or deliveries != len(arrived):
+        sys.exit(f"{runners} runners: {EMAILS} emails accepted, {len(arrived)} arrived, {deliveries} times")
 
 
 def _rate(azurite: Azurite, runners: int, sink: Sink) -> Rate:
