@@ -5,6 +5,7 @@ Continuous (every 0 minutes, the default) means that each email is sent as it co
 the table until the next run. Switched off, it waits until the distributor is switched on.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -76,12 +77,20 @@ class Distributor:
         self._clock = clock
         self._cached: DistributorState | None = None
         self._read_at: datetime | None = None
+        self._one_reader = asyncio.Lock()
 
     async def state(self) -> DistributorState:
-        if self._cached is None or self._read_at is None:
-            return await self.fresh_state()
+        cached = self._fresh_enough()
+        if cached is not None:
+            return cached
+        async with self._one_reader:  # whoever finds it stale at the same moment waits for one of them
+            return self._fresh_enough() or await self.fresh_state()
+
+    def _fresh_enough(self) -> DistributorState | None:
+        if self._read_at is None:
+            return None
         age = self._clock() - self._read_at  # below zero where the clock was set back
-        return self._cached if timedelta(0) <= age < CACHED_FOR else await self.fresh_state()
+        return self._cached if timedelta(0) <= age < CACHED_FOR else None
 
     async def fresh_state(self) -> DistributorState:
         self._cached, _ = await self._store.read()

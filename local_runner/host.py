@@ -74,7 +74,7 @@ def timer_schedule(function: IndexedFunction, environ: Mapping[str, str]) -> Sch
 
 def bound_socket(port: int) -> socket.socket:
     """A listening place on the loopback interface only. Raises PortInUseError."""
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # named, since asyncio sends small answers at once only then
     # Lets a runner start again at once, while connections of the last one fade away; not two at a time.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -17,6 +17,7 @@ from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, EmailStore,
 from email_core.stores.memory import MemoryEmailStore
 from tests.support.emails import NOON, email
 from tests.support.storage import azure_stores
+from tests.support.storage_proxy import storage_proxy
 
 MIME = b"Subject: Statement\r\n\r\nHello\r\n"
 UNSENT, HISTORY = EmailQuery(view=View.UNSENT), EmailQuery(view=View.HISTORY)
@@ -347,3 +348,10 @@ async def test_content_that_belongs_to_no_email_is_deleted_with_its_partition(st
         await keep(store, other, ended=True)
         await purge_all(store, NOON + timedelta(days=1))
         assert [name async for name in store._content.list_blob_names()] == []
+
+
+async def test_first_emails_of_a_partition_name_it_once(storage_connection):
+    async with storage_proxy(storage_connection) as proxy, azure_stores(proxy.connection) as (store, _):
+        proxy.forget()
+        await asyncio.gather(*(store.insert(email(), MIME) for _ in range(20)))
+        assert proxy.counts["table merge"] == 2

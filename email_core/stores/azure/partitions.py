@@ -20,14 +20,18 @@ class Partitions:
     def __init__(self, table: TableClient) -> None:
         self._table = table
         self._ensured: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
 
     async def ensure(self, partition: str) -> None:
         """Two requests for each partition in a process's life, at most `SHARDS` times a day."""
         if partition in self._ensured:
             return
-        rows = [{"PartitionKey": kind, "RowKey": partition} for kind in (_ALL, _UNSETTLED)]
-        await asyncio.gather(*(self._table.upsert_entity(row) for row in rows))
-        self._ensured.add(partition)
+        async with self._one_at_a_time:  # emails accepted together wait for one of them
+            if partition in self._ensured:
+                return
+            rows = [{"PartitionKey": kind, "RowKey": partition} for kind in (_ALL, _UNSETTLED)]
+            await asyncio.gather(*(self._table.upsert_entity(row) for row in rows))
+            self._ensured.add(partition)
 
     async def unsettled(self) -> list[str]:
         rows = self._table.query_entities("PartitionKey eq @kind", parameters={"kind": _UNSETTLED})

@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -149,3 +150,17 @@ async def test_change_of_an_older_version_is_refused():
 
     with pytest.raises(LostRace):
         await world.core.distribution.change(meanwhile)
+
+
+async def test_all_who_find_the_state_stale_wait_for_one_reader():
+    world = World()
+    read, reads = world.stores.distributor.read, []
+
+    async def slow_read():
+        reads.append(1)
+        await asyncio.sleep(0)
+        return await read()
+
+    world.stores.distributor.read = slow_read
+    await asyncio.gather(*(world.accept() for _ in range(20)))
+    assert len(reads) == 1
