@@ -179,7 +179,8 @@ class Outbox:
 
     async def resend(self, email_id: str) -> EmailRecord:
         """Sends an ended email once more, as a new one; or lets a held one go, which stays the same email with the
-        same Message-ID. Raises IllegalTransition for one that is still on its way."""
+        same Message-ID. Raises IllegalTransition for one that is still on its way, and LostRace for a held one that
+        was just changed."""
         stored = await self._stored(email_id)
         if stored.record.held:
             return await self._let_go(stored)
@@ -190,26 +191,20 @@ class Outbox:
 
     async def _let_go(self, held: StoredEmail) -> EmailRecord:
         now = self._clock()
-        record = replace(held.record, held=False, next_attempt_at=now, updated_at=now)
-        try:
-            stored = await self._emails.update(held, record)
-        except LostRace:
-            raise IllegalTransition(held.record.status, "be resent: it was just changed") from None
+        stored = await self._emails.update(held, replace(held.record, held=False, next_attempt_at=now, updated_at=now))
         await self._ring(stored, timedelta(0))
-        return record
+        return stored.record
 
     async def mark_sent(self, email_id: str) -> EmailRecord:
-        """Ends a held email as Sent, by an administrator's word. Raises IllegalTransition for any other."""
+        """Ends a held email as Sent, by an administrator's word. Raises IllegalTransition for any other, and LostRace
+        where it was just changed."""
         stored = await self._stored(email_id)
         if not stored.record.held:
             raise IllegalTransition(stored.record.status, "be marked as sent: it is not held")
         now = self._clock()
         attempt = Attempt(now, stored.record.provider, "marked as sent", "by an administrator", 0.0)
-        record = replace(stored.record.with_attempt(attempt), held=False).after(Event.CONFIRM, now)
-        try:
-            await self._emails.end(stored, record)
-        except LostRace:
-            raise IllegalTransition(stored.record.status, "be marked as sent: it was just changed") from None
+        record = stored.record.with_attempt(attempt).after(Event.CONFIRM, now)
+        await self._emails.end(stored, record)
         return record
 
     # ---- how an email is prepared
@@ -250,24 +245,18 @@ class Outbox:
         """A new email of the same content: finished MIME with a Message-ID of its own, linked to the old one."""
         now, email_id = self._new_email()
         message_id, mime = renew_mime(content, email_id, now, sender=old.sender)
-        record = EmailRecord(
-            id=email_id,
-            status=Status.UNSENT,
-            mode=old.mode,
-            provider=old.provider,
-            user=old.user,
+        finished = FinishedMessage(
             sender=old.sender,
             to=old.to,
             cc=old.cc,
             bcc=old.bcc,
             subject=old.subject,
-            size=len(mime),
             message_id=message_id,
-            metadata={**old.metadata, "resend_of": old.id},
-            created_at=now,
-            updated_at=now,
+            mime=mime,
         )
-        return PreparedEmail(record, mime)
+        metadata = {**old.metadata, "resend_of": old.id}
+        order = Order(mode=old.mode, user=old.user, provider=old.provider, metadata=metadata)
+        return self._prepared(finished, email_id, order)
 
     async def _ring(self, stored: StoredEmail, delay: timedelta) -> None:
         """The email is safe already: a doorbell that cannot be put is the sweeper's."""
@@ -294,10 +283,10 @@ class Outbox:
             raise EmailTooLarge(octets, self._parameters.size_limit_octets)
 
     def _default_sender(self, order: Order) -> Address:
-        if self._parameters.default_sender:
-            return _default_address(self._parameters.default_sender)
         if order.user is not None:
             raise InvalidEmail(FieldProblem("/user", "is not known here, so its address is not either: give `from`"))
+        if self._parameters.default_sender:
+            return _default_address(self._parameters.default_sender)
         raise InvalidEmail(FieldProblem("/from", "is required: the parameter default_sender is not set"))
 
     async def _stored(self, email_id: str) -> StoredEmail:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
-from tests.support.local_runner import eventually, running_runner, start_runner, write_app
+from tests.support.eventually import eventually
+from tests.support.local_runner import running_runner, start_runner, write_app
 
 WEB = """
 @app.route(route="hello/{name}", methods=["GET"], auth_level="anonymous")

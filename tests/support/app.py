@@ -14,6 +14,17 @@ from email_core.stores.azure import create_storage as create
 from tests.support.azurite import ROOT, free_port, wait_for_port
 
 
+def settings_for(connection: str, smtp_port: int) -> dict[str, str]:
+    """App settings: the account of the emulator, and a mail server on this machine."""
+    return {
+        "EmailStorage": connection,
+        "AzureWebJobsStorage": connection,
+        "EmailParameters__smtp_server": "127.0.0.1",
+        "EmailParameters__smtp_port": str(smtp_port),
+        "EmailParameters__smtp_security": "none",
+    }
+
+
 @contextmanager
 def running_app(connection: str, smtp_port: int, **settings: str) -> Iterator[httpx.Client]:
     """A client of the app's address; the app is ended with SIGTERM, as a deployment would end it."""
@@ -22,15 +33,7 @@ def running_app(connection: str, smtp_port: int, **settings: str) -> Iterator[ht
     process = subprocess.Popen(
         [sys.executable, "-m", "local_runner", "--port", str(port)],
         cwd=ROOT,
-        env=os.environ
-        | {
-            "EmailStorage": connection,
-            "AzureWebJobsStorage": connection,
-            "EmailParameters__smtp_server": "127.0.0.1",
-            "EmailParameters__smtp_port": str(smtp_port),
-            "EmailParameters__smtp_security": "none",
-        }
-        | settings,
+        env=os.environ | settings_for(connection, smtp_port) | settings,
     )
     try:
         wait_for_port(port, process)

@@ -32,6 +32,7 @@ from email_core.record import UNCONFIRMED, EmailRecord, Mode
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import QUEUE_NAMES, EmailQuery, View
 from email_core.stores.doorbell_text import doorbell_from_text
+from tests.support.app import settings_for
 from tests.support.azurite import ROOT, free_port, wait_for_port
 from tests.support.inbox import Inbox
 from tests.support.storage import all_azure_stores
@@ -97,15 +98,7 @@ class Victim:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local_runner", "--root", str(root), "--port", str(port)],
             cwd=ROOT,
-            env=os.environ
-            | {
-                "EmailStorage": connection,
-                "AzureWebJobsStorage": connection,
-                "EmailParameters__smtp_server": "127.0.0.1",
-                "EmailParameters__smtp_port": str(smtp_port),
-                "EmailParameters__smtp_security": "none",
-                "LOCAL_DIR": str(local_dir),
-            },
+            env=os.environ | settings_for(connection, smtp_port) | {"LOCAL_DIR": str(local_dir)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

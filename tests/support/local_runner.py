@@ -5,26 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.support.azurite import free_port
+from tests.support.eventually import eventually
 
 PROJECT = Path(__file__).parents[2]
 LEFT_OUT = ("AzureWebJobsStorage", "HTTP_PORT", "LOCAL_DIR")
-
-
-def eventually(condition: Callable[[], Any], what: str, seconds: float = 15) -> None:
-    """Waits for what another process does: there is nothing to await."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.02)
 
 
 def write_app(root: Path, source: str, queues: dict[str, Any] | None = None, **values: str) -> Path:

@@ -1,5 +1,6 @@
 """Idempotency keys in a table: one row a key, spread over partitions by the key's hash."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -55,29 +56,29 @@ class AzureIdempotencyStore:
             await self._table.delete_entity(use.key[:PARTITION_LENGTH], use.key)
 
     async def purge(self, before: datetime, until: datetime) -> int:
+        """One query over all partitions; a key lives a day, so it never grows beyond that."""
         count = 0
-        for number in range(16**PARTITION_LENGTH):
-            if datetime.now(until.tzinfo) >= until:
-                break
-            with translated("purge idempotency keys"):
-                count += await self._purge(f"{number:0{PARTITION_LENGTH}x}", before)
+        with translated("purge idempotency keys"):
+            async for batch in self._old(before):
+                await self._table.submit_transaction(("delete", keys) for keys in batch)
+                count += len(batch)
+                if datetime.now(until.tzinfo) >= until:
+                    break
         return count
 
-    async def _purge(self, partition: str, before: datetime) -> int:
+    async def _old(self, before: datetime) -> AsyncIterator[list[dict[str, str]]]:
+        """The keys of rows of one partition, as many as one transaction deletes."""
         rows = self._table.query_entities(
-            "PartitionKey eq @partition and at lt @before",
-            parameters={"partition": partition, "before": before},
-            select=["PartitionKey", "RowKey"],
+            "at lt @before", parameters={"before": before}, select=["PartitionKey", "RowKey"]
         )
-        count, batch = 0, list[tuple[str, dict[str, Any]]]()
+        batch: list[dict[str, str]] = []
         async for row in rows:
-            batch.append(("delete", {"PartitionKey": partition, "RowKey": row["RowKey"]}))
-            if len(batch) == MOST_OPERATIONS:
-                await self._table.submit_transaction(batch)
-                count, batch = count + len(batch), []
+            if batch and (len(batch) == MOST_OPERATIONS or batch[0]["PartitionKey"] != row["PartitionKey"]):
+                yield batch
+                batch = []
+            batch.append({"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]})
         if batch:
-            await self._table.submit_transaction(batch)
-        return count + len(batch)
+            yield batch
 
 
 def _entity(use: KeyUse) -> dict[str, Any]:

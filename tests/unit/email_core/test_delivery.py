@@ -53,7 +53,7 @@ class ScriptedProvider(Provider):
 class World:
     """One email in the outbox, and everything that answers its doorbell."""
 
-    def __init__(self, *outcomes: Outcome | Exception, parameters: Parameters = Parameters()) -> None:  # noqa: B008
+    def __init__(self, *outcomes: Outcome | Exception, parameters: Parameters | None = None) -> None:
         self.provider = ScriptedProvider(*outcomes)
         self.switch = MemoryDistributorStore()
         self.emails = MemoryEmailStore()
@@ -63,7 +63,7 @@ class World:
             emails=self.emails,
             doorbells=self.doorbells,
             providers={"smtp": self.provider},
-            parameters=parameters,
+            parameters=parameters or Parameters(),
             distributor=Distributor(self.switch, self.clock),
             clock=self.clock,
             chance=lambda: 0.0,

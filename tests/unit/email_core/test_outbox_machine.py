@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from email_core.assembly import connect
 from email_core.delivery import LEASE, Delivery
 from email_core.delivery_state import TRANSITIONS, Status
-from email_core.distributor import Distributor
+from email_core.distributor import Distributor, DistributorState
 from email_core.errors import EmailSubsystemError, IllegalTransition, LostRace, StorageUnavailable
 from email_core.message import Address, Message
 from email_core.outbox import Order
@@ -261,7 +261,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.emails.trouble = trouble or Trouble()
         try:
             return self.runner.run(call)
-        except (Died, StorageUnavailable, may_refuse):
+        except (Died, StorageUnavailable, LostRace, may_refuse):
             return None
         finally:
             self.emails.trouble = Trouble()
@@ -324,7 +324,9 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(enabled=st.sampled_from([True, True, False]), every_minutes=st.sampled_from([0, 0, 30]), trouble=MISHAPS)
     def switch_distributor(self, enabled, every_minutes, trouble):
-        edit = lambda state: replace(state, enabled=enabled, every_minutes=every_minutes)  # noqa: E731
+        def edit(state: DistributorState) -> DistributorState:
+            return replace(state, enabled=enabled, every_minutes=every_minutes)
+
         self.does(self.core.distribution.change(edit), trouble, may_refuse=LostRace)
 
     # ---- what queues and timers do

@@ -74,3 +74,17 @@ async def test_email_is_canceled_once(doors):
 @pytest.mark.parametrize("action", ["cancel", "resend", "mark-sent"])
 async def test_nothing_is_done_to_an_email_that_does_not_exist(doors, action):
     assert (await doors.post(f"/api/emails/8204686998179-04-7qqd05pa8r3h/{action}")).status == 404
+
+
+@pytest.mark.parametrize("action", ["resend", "mark-sent"])
+async def test_held_email_that_somebody_else_changes_meanwhile_is_a_conflict(doors, action):
+    accepted = await doors.accepted()
+    await change(doors, accepted, held=True)
+    old = await doors.emails.get(accepted["id"])
+    await change(doors, accepted, deferrals=1)
+
+    async def older(_):
+        return old
+
+    doors.emails.get = older
+    assert (await doors.post(f"/api/emails/{accepted['id']}/{action}")).status == 409

@@ -489,3 +489,10 @@ async def test_a_refused_finished_mime_is_not_repeated(doors, caplog):
         answer = await doors.post_mime(b"From: ann.private@@contoso.com\r\nX-Token: hunter2\r\n\r\nPRIVATE")
     assert answer.status == 422
     assert not SECRETS.search(answer.body.decode() + caplog.text)
+
+
+async def test_unknown_user_without_from_never_sends_as_the_default_sender():
+    with open_doors(default_sender="office@contoso.com") as doors:
+        answer = await doors.post("/api/emails", small_email(**{"from": None}, user="ann"))
+        assert (answer.status, answer.pointers) == (422, ["/user"])
+        assert doors.nothing_happened
