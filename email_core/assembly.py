@@ -35,7 +35,9 @@ _BACKOFF: dict[str, Any] = {  # seconds; the queue and blob clients' own is 15 a
 _STREAMED_UPLOAD: dict[str, Any] = {  # what is larger goes in blocks, read from the stream and not copied
     "max_single_put_size": _MEBIBYTE,
     "min_large_block_upload_threshold": _MEBIBYTE,
-    "max_block_size": 8 * _MEBIBYTE,
+    "max_block_size": 4 * _MEBIBYTE,
+    "max_single_get_size": 4 * _MEBIBYTE,  # a large email is read piece by piece, as it is sent
+    "max_chunk_get_size": 4 * _MEBIBYTE,
     **_TIMEOUTS,
     **_BACKOFF,
     "read_timeout": 60,

@@ -150,7 +150,7 @@ class Delivery:
             if found is not None:
                 return found
         try:
-            mime = await self._emails.content(claimed)
+            content = await self._emails.content(claimed)
         except EmailNotFound:
             return Outcome(kind=OutcomeKind.PERMANENT, reply="the content is gone from the storage")
         except StorageUnavailable:
@@ -159,7 +159,7 @@ class Delivery:
             sender=record.sender.address,
             recipients=record.waiting_recipients,
             message_id=record.message_id,
-            mime=mime,
+            content=content,
         )
         try:
             async with asyncio.timeout(self._seconds_left(record)):

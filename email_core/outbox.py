@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from email_core.addresses import parse_address
+from email_core.content import whole
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
 from email_core.email_id import SHARDS, created_at, is_email_id, new_email_id
@@ -160,7 +161,7 @@ class Outbox:
     async def content(self, email_id: str) -> tuple[EmailRecord, bytes]:
         """The record and the MIME, without Bcc. Raises EmailNotFound."""
         stored = await self._stored(email_id)
-        return stored.record, await self._emails.content(stored)
+        return stored.record, await whole(await self._emails.content(stored))
 
     async def list(self, query: EmailQuery) -> Page:
         """A page of the unsent emails or of the history, newest first."""
@@ -186,7 +187,7 @@ class Outbox:
             return await self._let_go(stored)
         if not stored.record.ended:
             raise IllegalTransition(stored.record.status, "be resent: it is still on its way")
-        content = await self._emails.content(stored)
+        content = await whole(await self._emails.content(stored))
         return await self.accept(self._copy(stored.record, content))
 
     async def _let_go(self, held: StoredEmail) -> EmailRecord:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
+from email_core.content import Content
+
 
 class OutcomeKind(StrEnum):
     DELIVERED = "delivered"  # the provider took it for every recipient
@@ -33,22 +35,25 @@ class RecipientReply:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
-    whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for."""
+    whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for. `stage` (connect,
+    tls, ehlo, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given."""
 
     kind: OutcomeKind
     reply: str = field(repr=False)
     recipients: Mapping[str, RecipientReply] = field(default_factory=dict, repr=False)
     retry_after: timedelta | None = None
+    stage: str | None = None
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One email for some of its recipients: the envelope and the content (CRLF line ends, no Bcc)."""
+    """One email for some of its recipients: the envelope and the content."""
 
     sender: str = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
     message_id: str
-    mime: bytes = field(repr=False)
+    content: Content = field(repr=False)
 
 
 class Provider(ABC):

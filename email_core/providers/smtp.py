@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
+from email_core.content import whole
 from email_core.parameters import Parameters
 from email_core.providers.base import (
     Outcome,
@@ -86,9 +87,12 @@ class _Transaction:
     def __init__(self, client: SMTP, submission: Submission) -> None:
         self._client = client
         self._submission = submission
-        self._needs_smtputf8 = needs_smtputf8(submission)
+        self._mime = b""
+        self._needs_smtputf8 = False
 
     async def run(self) -> Outcome:
+        self._mime = await whole(self._submission.content)
+        self._needs_smtputf8 = needs_smtputf8(self._submission, self._mime)
         refusal = self._refused_before_mail()
         if refusal is not None:
             return refusal
@@ -114,8 +118,8 @@ class _Transaction:
                 reply="the server does not offer SMTPUTF8, which an address or header in UTF-8 needs",
             )
         limit = self._client.esmtp_extensions.get("size", "")
-        if limit.isdecimal() and 0 < int(limit) < len(self._submission.mime):
-            size = len(self._submission.mime)
+        if limit.isdecimal() and 0 < int(limit) < len(self._mime):
+            size = len(self._mime)
             return Outcome(
                 kind=OutcomeKind.PERMANENT,
                 reply=f"the server takes {limit} octets (SIZE); the message has {size}",
@@ -125,8 +129,8 @@ class _Transaction:
     def _mail_options(self) -> list[str]:
         options = []
         if self._client.supports_extension("size"):
-            options.append(f"size={len(self._submission.mime)}")
-        if not self._submission.mime.isascii() and self._client.supports_extension("8bitmime"):
+            options.append(f"size={len(self._mime)}")
+        if not self._mime.isascii() and self._client.supports_extension("8bitmime"):
             options.append("BODY=8BITMIME")
         if self._needs_smtputf8:
             options.append("SMTPUTF8")
@@ -143,7 +147,7 @@ class _Transaction:
         return RecipientReply(RecipientVerdict.ACCEPTED, _reply_text(response.code, response.message))
 
     async def _data(self, replies: Mapping[str, RecipientReply], exceptions: Mapping[str, RecipientReply]) -> Outcome:
-        mime = self._submission.mime
+        mime = self._mime
         try:
             response = await self._client.data(mime, timeout=COMMAND_SECONDS + len(mime) / SLOWEST_UPLOAD)
         except SMTPResponseException as error:
@@ -171,9 +175,9 @@ async def _greet(client: SMTP) -> None:
             await client.helo()  # a server of before 1995: it offers nothing
 
 
-def needs_smtputf8(submission: Submission) -> bool:
+def needs_smtputf8(submission: Submission, mime: bytes) -> bool:
     """Whether the envelope or a header is not ASCII (RFC 6531, RFC 6532): the server must offer it."""
-    head = submission.mime[: submission.mime.find(b"\r\n\r\n")]
+    head = mime[: mime.find(b"\r\n\r\n")]
     return not (head.isascii() and "".join((submission.sender, *submission.recipients)).isascii())
 
 

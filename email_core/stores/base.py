@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from email_core.content import Content
 from email_core.delivery_state import Status
 from email_core.distributor import DistributorStore
 from email_core.idempotency import IdempotencyStore
@@ -106,7 +107,7 @@ class EmailStore(Protocol):
     async def get(self, email_id: str) -> StoredEmail | None:
         """One email by its id, wherever it is in its life."""
 
-    async def content(self, stored: StoredEmail) -> bytes:
+    async def content(self, stored: StoredEmail) -> Content:
         """The MIME. Raises EmailNotFound where it was purged."""
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:

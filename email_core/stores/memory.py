@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
 
+from email_core.content import InlineContent
 from email_core.distributor import DistributorState
 from email_core.email_id import inverted_day, partition_of
 from email_core.errors import EmailNotFound, LostRace
@@ -36,11 +37,11 @@ class MemoryEmailStore:
     async def get(self, email_id: str) -> StoredEmail | None:
         return self._emails.get(email_id)
 
-    async def content(self, stored: StoredEmail) -> bytes:
+    async def content(self, stored: StoredEmail) -> InlineContent:
         if stored.inline is not None:
-            return stored.inline
+            return InlineContent(stored.inline)
         try:
-            return self._blobs[stored.record.id]
+            return InlineContent(self._blobs[stored.record.id])
         except KeyError:
             raise EmailNotFound(stored.record.id) from None
 

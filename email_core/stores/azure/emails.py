@@ -16,10 +16,12 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from email_core.content import Content, InlineContent
 from email_core.email_id import end_of_day_id, inverted_time, partition_of
-from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
+from email_core.errors import LostRace, StorageUnavailable
 from email_core.record import EmailRecord
 from email_core.stores.azure import writer
+from email_core.stores.azure.content import BlobContent
 from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, PARTITIONS_TABLE, translated
 from email_core.stores.azure.partitions import Partitions
 from email_core.stores.azure.writer import MOST_OPERATIONS, EntityWrite, Operation, PartitionWriter, WriteRefused
@@ -75,15 +77,12 @@ class AzureEmailStore:
             return StoredEmail(record_of(entity), str(entity.metadata["etag"]), entity.get(CONTENT_PROPERTY))
         return None
 
-    async def content(self, stored: StoredEmail) -> bytes:
+    async def content(self, stored: StoredEmail) -> Content:
         if stored.inline is not None:
-            return stored.inline
+            return InlineContent(stored.inline)
         with translated("read an email's content"):
-            try:
-                download = await self._content.download_blob(_blob_name(stored.record.id))
-                return await download.readall()
-            except ResourceNotFoundError:
-                raise EmailNotFound(stored.record.id) from None
+            blob = self._content.get_blob_client(_blob_name(stored.record.id))
+            return await BlobContent.opened(blob, stored.record.id)
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
         changes = _keys(_UNSENT, record.id) | changed_properties(stored.record, record)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from email_core.content import InlineContent
 from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, Delivery, settle
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
@@ -100,7 +101,7 @@ async def test_provider_gets_the_envelope_and_the_content():
             sender="ann@contoso.com",
             recipients=("bob@example.com", "eve@example.com"),
             message_id=record.message_id,
-            mime=MIME,
+            content=InlineContent(MIME),
         )
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import trustme
 
+from email_core.content import InlineContent
 from email_core.providers import smtp
 from email_core.providers.base import Outcome, OutcomeKind, RecipientVerdict, Submission
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
@@ -17,7 +18,7 @@ SUBMISSION = Submission(
     sender="ann@contoso.com",
     recipients=("bob@example.com", "eve@example.com"),
     message_id="<1@contoso.com>",
-    mime=b"Subject: Dots\r\n\r\n.\r\n..two\r\nend\r\n",
+    content=InlineContent(b"Subject: Dots\r\n\r\n.\r\n..two\r\nend\r\n"),
 )
 
 
@@ -54,7 +55,7 @@ async def test_accepted_content_is_delivered_with_the_server_s_words():
         assert await submit(server) == Outcome(kind=OutcomeKind.DELIVERED, reply="250 2.0.0 queued as 4711")
     assert server.commands == [
         "EHLO client.test",
-        f"MAIL FROM:<ann@contoso.com> size={len(SUBMISSION.mime)}",
+        f"MAIL FROM:<ann@contoso.com> size={SUBMISSION.content.size}",
         "RCPT TO:<bob@example.com>",
         "RCPT TO:<eve@example.com>",
         "DATA",
@@ -160,7 +161,7 @@ async def test_server_without_a_size_limit_takes_any(extension):
 
 async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
     submission = Submission(
-        sender="ann@contoso.com", recipients=("jörg@example.com",), message_id="<1@x>", mime=b"\r\n"
+        sender="ann@contoso.com", recipients=("jörg@example.com",), message_id="<1@x>", content=InlineContent(b"\r\n")
     )
     async with smtp_server() as server:
         assert (await submit(server, submission)).kind is OutcomeKind.DELIVERED
@@ -173,17 +174,17 @@ async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
 
 
 @pytest.mark.parametrize(
-    ("about", "needed"),
+    ("about", "mime", "needed"),
     [
-        ({}, False),
-        ({"sender": "jörg@contoso.com"}, True),
-        ({"recipients": ("jörg@example.com",)}, True),
-        ({"mime": "Reply-To: jörg@example.com\r\n\r\n".encode()}, True),
-        ({"mime": "Subject: 8 bit\r\n\r\nGrüße".encode()}, False),
+        ({}, b"Subject: Dots\r\n\r\n", False),
+        ({"sender": "jörg@contoso.com"}, b"Subject: Dots\r\n\r\n", True),
+        ({"recipients": ("jörg@example.com",)}, b"Subject: Dots\r\n\r\n", True),
+        ({}, "Reply-To: jörg@example.com\r\n\r\n".encode(), True),
+        ({}, "Subject: 8 bit\r\n\r\nGrüße".encode(), False),
     ],
 )
-def test_utf8_in_the_envelope_or_a_header_needs_smtputf8(about, needed):
-    assert smtp.needs_smtputf8(replace(SUBMISSION, **about)) is needed
+def test_utf8_in_the_envelope_or_a_header_needs_smtputf8(about, mime, needed):
+    assert smtp.needs_smtputf8(replace(SUBMISSION, **about), mime) is needed
 
 
 async def test_starttls_is_used_before_anything_is_said(server_tls, trusted):
