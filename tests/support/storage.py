@@ -21,11 +21,17 @@ from email_core.stores.base import QUEUE_NAMES, Stores
 @asynccontextmanager
 async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
     clients = StorageClients({"EmailStorage": connection})
-    async with clients.tables() as tables, clients.queues() as queues, clients.blobs() as blobs:
+    async with (
+        clients.tables() as tables,
+        clients.queues() as queues,
+        clients.blobs() as blobs,
+        clients.plain_tables() as plain_tables,
+        clients.plain_queues() as plain_queues,
+    ):
         await create_storage(tables, queues, blobs)
         yield Stores(
-            AzureEmailStore(tables, blobs),
-            AzureDoorbells(queues),
+            AzureEmailStore(tables, blobs, plain_tables),
+            AzureDoorbells(queues, plain_queues),
             AzureIdempotencyStore(tables),
             AzureDistributorStore(tables),
         )

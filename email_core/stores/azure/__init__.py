@@ -5,11 +5,13 @@ from email_core.stores.azure.doorbells import AzureDoorbells
 from email_core.stores.azure.emails import AzureEmailStore
 from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
+from email_core.stores.azure.rest import StorageService
 
 __all__ = [
     "AzureDistributorStore",
     "AzureDoorbells",
     "AzureEmailStore",
     "AzureIdempotencyStore",
+    "StorageService",
     "create_storage",
 ]

@@ -20,11 +20,13 @@ from email_core.content import Content, InlineContent
 from email_core.email_id import end_of_day_id, inverted_time, partition_of
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.record import EmailRecord
-from email_core.stores.azure import writer
+from email_core.stores.azure import transaction
 from email_core.stores.azure.content import BlobContent
 from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, PARTITIONS_TABLE, translated
 from email_core.stores.azure.partitions import Partitions
-from email_core.stores.azure.writer import MOST_OPERATIONS, EntityWrite, Operation, PartitionWriter, WriteRefused
+from email_core.stores.azure.rest import StorageService
+from email_core.stores.azure.transaction import Operation
+from email_core.stores.azure.writer import MOST_OPERATIONS, EntityWrite, PartitionWriter, Refusal, WriteRefused, submit
 from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, Page, StoredEmail, View
 from email_core.stores.entities import (
     CONTENT_PROPERTY,
@@ -42,9 +44,10 @@ _UNSENT, _HISTORY = "u-", "h-"
 
 
 class AzureEmailStore:
-    def __init__(self, tables: TableServiceClient, blobs: BlobServiceClient) -> None:
+    def __init__(self, tables: TableServiceClient, blobs: BlobServiceClient, plain_tables: StorageService) -> None:
         self._emails: TableClient = tables.get_table_client(EMAILS_TABLE)
-        self._writer = PartitionWriter(self._emails)
+        self._plain = plain_tables
+        self._writer = PartitionWriter(plain_tables)
         self._partitions = Partitions(tables.get_table_client(PARTITIONS_TABLE))
         self._content: ContainerClient = blobs.get_container_client(CONTENT_CONTAINER)
 
@@ -54,7 +57,7 @@ class AzureEmailStore:
             await self._partitions.ensure(partition_of(record.id))
             if inline is None:
                 await self._upload(record.id, mime)
-            etag = await self._write(record, inline, writer.insert(_entity(_UNSENT, record, inline)))
+            etag = await self._write(record, inline, transaction.insert(EMAILS_TABLE, _entity(_UNSENT, record, inline)))
         return StoredEmail(record, etag, inline)
 
     async def _upload(self, email_id: str, mime: bytes) -> None:
@@ -87,7 +90,7 @@ class AzureEmailStore:
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
         changes = _keys(_UNSENT, record.id) | changed_properties(stored.record, record)
         with translated("write an email's next version"):
-            etag = await self._write(record, None, writer.merge(changes, stored.etag))
+            etag = await self._write(record, None, transaction.merge(EMAILS_TABLE, changes, stored.etag))
         return StoredEmail(record, etag, stored.inline)
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
@@ -97,8 +100,8 @@ class AzureEmailStore:
             await self._write(
                 record,
                 stored.inline,
-                writer.delete(_keys(_UNSENT, record.id), stored.etag),
-                writer.insert(_entity(_HISTORY, record, stored.inline)),
+                transaction.delete(EMAILS_TABLE, _keys(_UNSENT, record.id), stored.etag),
+                transaction.insert(EMAILS_TABLE, _entity(_HISTORY, record, stored.inline)),
             )
 
     async def _write(self, record: EmailRecord, inline: bytes | None, *operations: Operation) -> str:
@@ -180,9 +183,10 @@ class AzureEmailStore:
             return
 
     async def _delete_rows(self, rows: list[dict[str, Any]]) -> None:
-        await self._emails.submit_transaction(
-            ("delete", {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}) for row in rows
-        )
+        try:
+            await submit(self._plain, [transaction.delete(EMAILS_TABLE, row) for row in rows])
+        except Refusal:
+            raise StorageUnavailable("purge the history: another purge is at work") from None
 
     async def _delete_blobs(self, names: list[str]) -> None:
         for start in range(0, len(names), MOST_BLOBS):

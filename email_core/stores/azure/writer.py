@@ -1,23 +1,17 @@
 """Conditional writes to one table. Those that wait in this process for one partition go together, in one entity-group
 transaction; one that loses its race is taken out, and the others are tried again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
-
-from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from azure.data.tables import UpdateMode
-from azure.data.tables.aio import TableClient
 
 from email_core.group_commit import GroupCommit
+from email_core.stores.azure.rest import StorageService, refused
+from email_core.stores.azure.transaction import TRANSACTION_HEADERS, Operation, transaction, verdict
 
 MOST_OPERATIONS = 100  # of one transaction
 MOST_OCTETS = 900_000  # of one transaction's request: its limit is 4 MiB, but one that large holds up the event loop
 _LOST = frozenset({404, 409, 412})
-
-Operation = tuple[str, dict[str, Any], dict[str, Any]]
 
 
 class WriteRefused(Exception):
@@ -33,25 +27,9 @@ class EntityWrite:
     octets: int
 
 
-def insert(entity: dict[str, Any]) -> Operation:
-    return ("create", entity, {})
-
-
-def merge(changes: dict[str, Any], etag: str) -> Operation:
-    return ("update", changes, {"mode": UpdateMode.MERGE, **_only_if(etag)})
-
-
-def delete(keys: dict[str, Any], etag: str) -> Operation:
-    return ("delete", keys, _only_if(etag))
-
-
-def _only_if(etag: str) -> dict[str, Any]:
-    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-
-
 class PartitionWriter:
-    def __init__(self, table: TableClient) -> None:
-        self._table = table
+    def __init__(self, service: StorageService) -> None:
+        self._service = service
         self._groups: GroupCommit[EntityWrite, str] = GroupCommit(self._commit, _fits)
 
     async def write(self, partition: str, write: EntityWrite) -> str:
@@ -63,51 +41,49 @@ class PartitionWriter:
         pending = list(writes)
         while pending:
             try:
-                etags = await self._submit(pending)
-            except _Refusal as refusal:
+                etags = await submit(self._service, [one for write in pending for one in write.operations])
+            except Refusal as refusal:
                 loser = _owner(pending, refusal.index)
                 results[loser.email_id] = WriteRefused()
                 pending.remove(loser)
                 continue
-            results |= {write.email_id: etag for write, etag in zip(pending, etags, strict=True)}
+            ends = accumulate(len(write.operations) for write in pending)
+            results |= {write.email_id: str(etags[end - 1]) for write, end in zip(pending, ends, strict=True)}
             break
         return [results[write.email_id] for write in writes]
 
-    async def _submit(self, writes: Sequence[EntityWrite]) -> list[str]:
-        """Once more where the connection broke: a hundred emails share it. If the first try was made after all, the
-        second is refused, and whoever wrote looks at what stands there."""
-        try:
-            return await self._submit_once(writes)
-        except (ServiceRequestError, ServiceResponseError):
-            return await self._submit_once(writes)
 
-    async def _submit_once(self, writes: Sequence[EntityWrite]) -> list[str]:
-        """Each write's ETag. A single operation goes without a transaction, which costs the client three times as
-        much. Raises _Refusal."""
-        operations = [operation for write in writes for operation in write.operations]
-        try:
-            if len(operations) == 1:
-                return [await self._make(*operations[0])]
-            answers = await self._table.submit_transaction(operations)
-        except HttpResponseError as error:
-            if error.status_code in _LOST:
-                raise _Refusal(getattr(error, "index", 0)) from None
-            raise
-        ends = accumulate(len(write.operations) for write in writes)
-        return [str(answers[end - 1]["etag"]) for end in ends]
-
-    async def _make(self, verb: str, entity: dict[str, Any], options: dict[str, Any]) -> str:
-        make = self._table.create_entity if verb == "create" else self._table.update_entity
-        written: Mapping[str, Any] = await make(entity, **options)
-        return str(written["etag"])
-
-
-class _Refusal(Exception):
+class Refusal(Exception):
     """An operation was refused, and with it the transaction that it was in: the one at `index`."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.index = index
+
+
+async def submit(service: StorageService, operations: Sequence[Operation]) -> Sequence[str | None]:
+    """Makes all operations or none, and returns their ETags. One alone needs no transaction, which costs the service
+    more. Raises Refusal, or AzureError when they may or may not be made."""
+    if len(operations) == 1:
+        return [await _submit_one(service, operations[0])]
+    answer = await service.send("POST", "$batch", TRANSACTION_HEADERS, transaction(service.endpoint, operations))
+    if answer.status != 202:
+        raise refused(answer)
+    made = verdict(answer.body)
+    if made.refused in _LOST:
+        raise Refusal(made.index)
+    if made.refused is not None or len(made.etags) != len(operations):
+        raise refused(answer)
+    return made.etags
+
+
+async def _submit_one(service: StorageService, operation: Operation) -> str | None:
+    answer = await service.send(operation.method, operation.path, operation.headers, operation.body)
+    if answer.status in _LOST:
+        raise Refusal(0)
+    if answer.status >= 300:
+        raise refused(answer)
+    return answer.headers.get("ETag")
 
 
 def _fits(batch: Sequence[EntityWrite], write: EntityWrite) -> bool:
