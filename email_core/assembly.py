@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.request import getproxies
 
 from email_core.delivery import Delivery
@@ -26,8 +26,6 @@ from email_core.sweeper import Sweeper
 STORAGE_SETTING = "EmailStorage"
 
 _MEBIBYTE = 1024 * 1024
-_TOKEN_SCOPE = "https://storage.azure.com/.default"  # noqa: S105 - the name of a permission
-_PLAIN: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}  # seconds
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
 _BACKOFF: dict[str, Any] = {  # seconds; the queue and blob clients' own is 15 and more, while a caller waits
     "initial_backoff": 0.5,
@@ -190,33 +188,18 @@ class StorageClients:
         )
 
     def plain_tables(self) -> Any:
-        from email_core.stores.azure.rest import table_signature
-
-        return self._plain("table", table_signature)
+        return self._plain("table")
 
     def plain_queues(self) -> Any:
-        from email_core.stores.azure.rest import queue_signature
+        return self._plain("queue")
 
-        return self._plain("queue", queue_signature)
-
-    def _plain(self, service: str, signature: Any) -> Any:
+    def _plain(self, name: Literal["table", "queue"]) -> Any:
         """A `StorageService`, for the requests of the hot path."""
-        from azure.core.credentials import AzureSasCredential
-        from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AzureSasCredentialPolicy
-        from azure.core.utils import parse_connection_string
+        from email_core.stores.azure.rest import StorageService
 
-        from email_core.stores.azure.rest import SharedKeyPolicy, StorageService
-
-        if not self._connection:
-            token = AsyncBearerTokenCredentialPolicy(self._credential(), _TOKEN_SCOPE)
-            return StorageService(self._address(f"{service}ServiceUri"), token, **_PLAIN, **self._proxy)
-        values = parse_connection_string(self._connection)
-        endpoint = values.get(f"{service}endpoint") or _default_endpoint(service, values)
-        if "sharedaccesssignature" in values:
-            signed: Any = AzureSasCredentialPolicy(AzureSasCredential(values["sharedaccesssignature"]))
-        else:
-            signed = SharedKeyPolicy(values["accountname"], values["accountkey"], signature)
-        return StorageService(endpoint, signed, **_PLAIN, **self._proxy)
+        if self._connection:
+            return StorageService.by_connection_string(name, self._connection, **self._proxy)
+        return StorageService.by_identity(self._address(f"{name}ServiceUri"), self._credential(), **self._proxy)
 
     def _address(self, service: str) -> str:
         setting = f"{STORAGE_SETTING}__{service}"
@@ -232,11 +215,6 @@ class StorageClients:
         if self._settings.get(f"{STORAGE_SETTING}__credential") == "managedidentity":
             return ManagedIdentityCredential(client_id=client_id)
         return DefaultAzureCredential(managed_identity_client_id=client_id)
-
-
-def _default_endpoint(service: str, values: Mapping[str, str]) -> str:
-    protocol = values.get("defaultendpointsprotocol", "https")
-    return f"{protocol}://{values['accountname']}.{service}.{values.get('endpointsuffix', 'core.windows.net')}"
 
 
 def _port(text: str) -> int:

@@ -1,34 +1,36 @@
 """Plain requests to one storage service, for the hot path: what Microsoft's clients add to each one costs several times
 the request itself (docs/decisions/0012). Connections, retries and tokens are azure-core's.
 
-Signatures follow "Authorize with Shared Key"; paths and headers, the REST reference of each service.
+It knows nothing of email, and the local runner uses it too.
 """
 
-import base64
-import hashlib
-import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, Literal, Self
 
+from azure.core.credentials import AzureSasCredential
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline import AsyncPipeline, PipelineRequest
-from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
+from azure.core.pipeline import AsyncPipeline
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy, AzureSasCredentialPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.utils import parse_connection_string
+
+from email_core.stores.azure.shared_key import SharedKeyPolicy, signed_of_queues, signed_of_tables
 
 VERSION = "2019-12-12"  # of the REST interface: all that these requests need, and the emulator has it
+SCOPE = "https://storage.azure.com/.default"
+CONNECT_SECONDS, READ_SECONDS = 5, 15
 RETRIES: dict[str, Any] = {
     "retry_total": 2,
-    "retry_read": 0,  # a service that says nothing has had its 15 seconds
-    "retry_backoff_factor": 0.5,
+    "retry_read": 0,  # a service that says nothing has had its time
+    "retry_backoff_factor": 0.5,  # seconds
     # Repeated whatever the verb: a write is conditional, and a doorbell may ring twice.
-    "retry_on_methods": frozenset({"POST", "PATCH"}),
+    "retry_on_methods": frozenset({"POST", "PATCH", "DELETE"}),
 }
 
-Pipeline = AsyncPipeline[HttpRequest, AsyncHttpResponse]
+ServiceName = Literal["table", "queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,42 @@ class Answer:
 
 
 class StorageService:
-    """One service (tables or queues) of one account. Raises azure.core's AzureError where it does not answer."""
+    """One service of one account. `send` raises azure.core's AzureError where it does not answer."""
 
-    def __init__(self, address: str, authorization: Any, **transport: Any) -> None:
-        """`authorization` is a policy of azure-core, `transport` are options of its AioHttpTransport."""
-        self.endpoint = address.rstrip("/")
-        self._pipeline: Pipeline = AsyncPipeline(AioHttpTransport(**transport), [AsyncRetryPolicy(), authorization])
+    def __init__(self, endpoint: str, authorization: Any, *, use_env_settings: bool) -> None:
+        """`authorization` is a policy of azure-core. `use_env_settings` looks for a proxy in the environment, which
+        costs two threads a request."""
+        self.endpoint = endpoint.rstrip("/")
+        transport = AioHttpTransport(
+            connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, use_env_settings=use_env_settings
+        )
+        self._pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(
+            transport, [AsyncRetryPolicy(), authorization]
+        )
 
-    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, query: str = "") -> Answer:
+    @classmethod
+    def by_connection_string(cls, name: ServiceName, connection: str, **options: bool) -> Self:
+        """Raises ValueError, which never repeats a key, where it cannot be read."""
+        values = parse_connection_string(connection)
+        endpoint = values.get(f"{name}endpoint") or _usual_endpoint(name, values)
+        if "sharedaccesssignature" in values:
+            return cls(
+                endpoint, AzureSasCredentialPolicy(AzureSasCredential(values["sharedaccesssignature"])), **options
+            )
+        if not {"accountname", "accountkey"} <= values.keys():
+            raise ValueError("it names neither an account and its key nor a shared access signature")
+        signed = signed_of_tables if name == "table" else signed_of_queues
+        return cls(endpoint, SharedKeyPolicy(values["accountname"], values["accountkey"], signed), **options)
+
+    @classmethod
+    def by_identity(cls, endpoint: str, credential: AsyncTokenCredential, **options: bool) -> Self:
+        return cls(endpoint, AsyncBearerTokenCredentialPolicy(credential, SCOPE), **options)
+
+    async def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, query: str = ""
+    ) -> Answer:
         url = f"{self.endpoint}/{path}?{query}" if query else f"{self.endpoint}/{path}"
-        request = HttpRequest(method, url, headers={"x-ms-version": VERSION, **headers}, content=body)
+        request = HttpRequest(method, url, headers={"x-ms-version": VERSION, **headers}, content=body or None)
         ran = await self._pipeline.run(request, **RETRIES)
         response = ran.http_response
         return Answer(response.status_code, response.headers, response.content)
@@ -70,37 +98,8 @@ def refused(answer: Answer) -> HttpResponseError:
     return error
 
 
-# ---- signatures
-
-
-class SharedKeyPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Signs with the account's key, anew for each try."""
-
-    def __init__(self, account: str, key: str, signature: Callable[[HttpRequest, str], tuple[str, str]]) -> None:
-        self._account = account
-        self._key = base64.b64decode(key)
-        self._signature = signature
-
-    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        headers = request.http_request.headers
-        headers["x-ms-date"] = formatdate(usegmt=True)
-        scheme, text = self._signature(request.http_request, self._account)
-        digest = hmac.digest(self._key, text.encode(), hashlib.sha256)
-        headers["Authorization"] = f"{scheme} {self._account}:{base64.b64encode(digest).decode()}"
-
-
-def table_signature(request: HttpRequest, account: str) -> tuple[str, str]:
-    """The scheme, and the text that is signed: of a table's request only the time and the path are."""
-    return "SharedKeyLite", f"{request.headers['x-ms-date']}\n/{account}{urlsplit(request.url).path}"
-
-
-def queue_signature(request: HttpRequest, account: str) -> tuple[str, str]:
-    """The same for a queue's: its length, type, own headers, path and query."""
-    headers, url = request.headers, urlsplit(request.url)
-    own = "".join(f"{name}:{headers[name]}\n" for name in ("x-ms-date", "x-ms-version"))
-    query = "".join(f"\n{name}:{value}" for name, value in sorted(parse_qsl(url.query)))
-    text = (
-        f"{request.method}\n\n\n{headers['Content-Length']}\n\n{headers['Content-Type']}\n\n\n\n\n\n\n"
-        f"{own}/{account}{url.path}{query}"
-    )
-    return "SharedKey", text
+def _usual_endpoint(name: ServiceName, values: Mapping[str, str]) -> str:
+    if "accountname" not in values:
+        raise ValueError(f"it names neither an account nor a {name} endpoint")
+    protocol, suffix = values.get("defaultendpointsprotocol", "https"), values.get("endpointsuffix", "core.windows.net")
+    return f"{protocol}://{values['accountname']}.{name}.{suffix}"

@@ -69,7 +69,10 @@ async def submit(service: StorageService, operations: Sequence[Operation]) -> Se
     answer = await service.send("POST", "$batch", TRANSACTION_HEADERS, transaction(service.endpoint, operations))
     if answer.status != 202:
         raise refused(answer)
-    made = verdict(answer.body)
+    try:
+        made = verdict(answer.body)
+    except ValueError:
+        raise refused(answer) from None
     if made.refused in _LOST:
         raise Refusal(made.index)
     if made.refused is not None or len(made.etags) != len(operations):
