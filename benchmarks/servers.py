@@ -111,6 +111,10 @@ def _settings(connection: str, smtp_port: int) -> dict[str, str]:
 
 
 NO_SENDING = {f"AzureWebJobs__send_{mode}_email__Disabled": "true" for mode in ("batch", "interactive")}
+NO_TIMERS = {
+    f"AzureWebJobs__{name}__Disabled": "true"
+    for name in ("sweep_outbox", "run_distributor", "expire_emails", "purge_history")
+}
 
 
 def prepared(connection: str) -> str:
