@@ -145,10 +145,20 @@ class Delivery:
             return Outcome(
                 kind=OutcomeKind.CONFIGURATION, reply=f"the provider {record.provider} is not configured any more"
             )
-        if record.in_doubt:
-            found = await self._find_out(record, provider)
-            if found is not None:
-                return found
+        try:
+            async with asyncio.timeout(self._seconds_left(record)):
+                return await self._submitted(claimed, provider)
+        except TimeoutError:
+            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply="the provider did not finish within the lease")
+        except Exception as error:  # noqa: BLE001 - the email must not be stuck, whatever a provider raises
+            logger.error("provider %s raised while sending %s: %s", record.provider, record.id, where(error))
+            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
+
+    async def _submitted(self, claimed: StoredEmail, provider: Provider) -> Outcome:
+        record = claimed.record
+        found = await self._find_out(record, provider) if record.in_doubt else None
+        if found is not None:
+            return found
         try:
             content = await self._emails.content(claimed)
         except EmailNotFound:
@@ -161,14 +171,7 @@ class Delivery:
             message_id=record.message_id,
             content=content,
         )
-        try:
-            async with asyncio.timeout(self._seconds_left(record)):
-                return await provider.submit(submission)
-        except TimeoutError:
-            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply="the provider did not finish within the lease")
-        except Exception as error:  # noqa: BLE001 - the email must not be stuck, whatever a provider raises
-            logger.error("provider %s raised while sending %s: %s", record.provider, record.id, where(error))
-            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
+        return await provider.submit(submission)
 
     async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
         """After an attempt whose answer was lost: proof from the provider, else the parameter's rule. None: send."""

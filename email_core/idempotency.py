@@ -40,7 +40,7 @@ class IdempotencyStore(Protocol):
         """Puts `use` in the place of a use that is over. Raises LostRace where somebody else did first."""
 
     async def release(self, use: KeyUse) -> None:
-        """Forgets a use whose request failed before it stored anything."""
+        """Forgets a use whose request failed before it stored anything. One that took its place stays."""
 
     async def purge(self, before: datetime, until: datetime) -> int:
         """Forgets uses older than `before`, for as long as `until`. Returns how many."""

@@ -125,7 +125,9 @@ class MemoryIdempotencyStore:
         self._uses[use.key] = use
 
     async def release(self, use: KeyUse) -> None:
-        self._uses.pop(use.key, None)
+        standing = self._uses.get(use.key)
+        if standing is not None and standing.email_id == use.email_id:
+            del self._uses[use.key]
 
     async def purge(self, before: datetime, until: datetime) -> int:
         old = [key for key, use in self._uses.items() if use.at < before]

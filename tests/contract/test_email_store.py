@@ -8,12 +8,15 @@ from datetime import timedelta
 
 import pytest
 
+from email_core.assembly import StorageClients
 from email_core.content import whole
 from email_core.delivery import RECIPIENT_REPLY_KEPT
 from email_core.delivery_state import Event, Status
+from email_core.email_id import partition_of
 from email_core.errors import LostRace
 from email_core.message import Address
 from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
+from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, EmailStore, StoredEmail, View
 from email_core.stores.memory import MemoryEmailStore
 from tests.support.emails import NOON, email
@@ -356,3 +359,18 @@ async def test_first_emails_of_a_partition_name_it_once(storage_connection):
         proxy.forget()
         await asyncio.gather(*(store.insert(email(), MIME) for _ in range(20)))
         assert proxy.counts["table merge"] == 2
+
+
+async def test_row_that_cannot_be_read_hides_no_other_and_keeps_its_partition_open(storage_connection, caplog):
+    record = email()
+    partition = partition_of(record.id)
+    async with azure_stores(storage_connection) as (emails, _):
+        await emails.insert(record, MIME)
+        async with StorageClients({"EmailStorage": storage_connection}).tables() as tables:
+            await tables.get_table_client(EMAILS_TABLE).create_entity({"PartitionKey": partition, "RowKey": "u-0"})
+        assert [one.record.id async for one in emails.waiting(partition)] == [record.id]
+        assert [one.id for one in (await emails.page(EmailQuery(view=View.UNSENT))).items] == [record.id]
+        await emails.end(await emails.get(record.id), record.after(Event.CANCEL, NOON))
+        await emails.settle(partition)
+        assert await emails.unsettled_partitions() == [partition]
+    assert "row u-0" in caplog.text

@@ -55,6 +55,13 @@ async def test_released_key_is_free(stores):
     assert await stores.keys.claim(SECOND) is None
 
 
+async def test_key_that_another_request_took_over_is_not_released_by_the_first(stores):
+    await stores.keys.claim(FIRST)
+    await stores.keys.take_over(await stores.keys.claim(SECOND), SECOND)
+    await stores.keys.release(FIRST)
+    assert (await stores.keys.claim(FIRST)).email_id == "second"
+
+
 async def test_purge_forgets_the_old_uses_only(stores):
     old = [replace(FIRST, key=hashed(str(number).encode())) for number in range(20)]
     await asyncio.gather(*map(stores.keys.claim, [*old, SECOND]))

@@ -6,7 +6,8 @@ reads only its own rows.
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -19,6 +20,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from email_core.content import Content, InlineContent
 from email_core.email_id import end_of_day_id, inverted_time, partition_of
 from email_core.errors import LostRace, StorageUnavailable
+from email_core.logs import where
 from email_core.record import EmailRecord
 from email_core.stores.azure import transaction
 from email_core.stores.azure.content import BlobContent
@@ -41,6 +43,8 @@ PURGED_AT_ONCE = 1_000  # emails; the most that one query returns
 MOST_BLOBS = 256  # of one batch request
 RECORD_OCTETS = 4_000  # what a row weighs in a transaction, apart from its content
 _UNSENT, _HISTORY = "u-", "h-"
+
+logger = logging.getLogger(__name__)
 
 
 class AzureEmailStore:
@@ -146,11 +150,14 @@ class AzureEmailStore:
             async for entity in self._emails.query_entities(
                 conditions, parameters=values, select=list(RECORD_PROPERTIES)
             ):
-                yield StoredEmail(record_of(entity), str(entity.metadata["etag"]), None)
+                record = _readable(entity)
+                if record is not None:
+                    yield StoredEmail(record, str(entity.metadata["etag"]), None)
 
     async def settle(self, partition: str) -> None:
         with translated("settle a partition"):
-            await self._partitions.settle(partition)
+            if not await self._has_rows(partition, _UNSENT):  # one that cannot be read is unsent all the same
+                await self._partitions.settle(partition)
 
     async def partitions_until(self, moment: datetime) -> AsyncIterator[str]:
         with translated("read the partitions"):
@@ -195,10 +202,10 @@ class AzureEmailStore:
                 if answer.status_code not in (202, 404):  # 404: an earlier run that was cut short deleted it
                     raise HttpResponseError(f"deleting a blob was answered {answer.status_code}")
 
-    async def _has_rows(self, partition: str) -> bool:
+    async def _has_rows(self, partition: str, prefix: str = "") -> bool:
         rows = self._emails.query_entities(
-            "PartitionKey eq @partition",
-            parameters={"partition": partition},
+            "PartitionKey eq @partition and RowKey ge @prefix and RowKey lt @last",
+            parameters={"partition": partition, "prefix": prefix, "last": prefix[:1] + "." if prefix else "~"},
             results_per_page=1,
             select=["RowKey"],
         )
@@ -215,7 +222,9 @@ class AzureEmailStore:
             select=list(RECORD_PROPERTIES),
         )
         async for entity in entities:
-            yield record_of(entity)
+            record = _readable(entity)
+            if record is not None:
+                yield record
 
 
 async def _merged(streams: list[AsyncIterator[EmailRecord]]) -> AsyncIterator[EmailRecord]:
@@ -256,6 +265,15 @@ def _conditions(partition: str, query: EmailQuery) -> tuple[str, dict[str, str]]
             conditions.append(f"{name} eq @{name}")
             values[name] = value
     return " and ".join(conditions), values
+
+
+def _readable(entity: Mapping[str, Any]) -> EmailRecord | None:
+    """One row that a later version wrote, or somebody by hand, must not hide all the others."""
+    try:
+        return record_of(entity)
+    except (KeyError, ValueError, TypeError) as error:
+        logger.error("row %s in %s cannot be read: %s", entity["RowKey"], entity["PartitionKey"], where(error))
+        return None
 
 
 def _entity(prefix: str, record: EmailRecord, inline: bytes | None) -> dict[str, Any]:

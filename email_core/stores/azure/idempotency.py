@@ -1,6 +1,7 @@
 """Idempotency keys in a table: one row a key, spread over partitions by the key's hash."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -53,7 +54,16 @@ class AzureIdempotencyStore:
 
     async def release(self, use: KeyUse) -> None:
         with translated("release an idempotency key"):
-            await self._table.delete_entity(use.key[:PARTITION_LENGTH], use.key)
+            standing = await self._read(use.key)
+            if standing is None or standing.email_id != use.email_id:
+                return  # another request has taken the key over
+            with suppress(ResourceModifiedError, ResourceNotFoundError):
+                await self._table.delete_entity(
+                    use.key[:PARTITION_LENGTH],
+                    use.key,
+                    etag=standing.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
 
     async def purge(self, before: datetime, until: datetime) -> int:
         """One query over all partitions; a key lives a day, so it never grows beyond that."""

@@ -415,6 +415,19 @@ async def test_provider_that_raises_leaves_the_email_unconfirmed_and_to_be_retri
     assert "bob" not in record.attempts[0].reply
 
 
+async def test_provider_that_raises_when_asked_for_proof_leaves_the_email_in_doubt():
+    world = World(DELIVERED)
+
+    async def was_sent(*, sender, message_id):
+        raise RuntimeError("boom")
+
+    world.provider.was_sent = was_sent
+    bell = await world.keep(email(attempts=IN_DOUBT))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.in_doubt, world.provider.submissions) == (Status.UNSENT, True, [])
+
+
 async def test_provider_that_is_not_configured_any_more_keeps_the_email_waiting():
     world = World()
     bell = await world.keep(email(provider="graph"))
