@@ -29,9 +29,10 @@ from azure.storage.queue.aio import QueueClient
 from benchmarks import report
 from benchmarks.load import SMALL_MAIL
 from benchmarks.servers import running_sink
-from email_core.assembly import StorageClients, configured_providers, connect, install
+from email_core.assembly import StorageClients, configured_providers, connect, install, utc_now
 from email_core.parameters import Parameters
 from email_core.record import Mode
+from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import QUEUE_NAMES
 from function_app import app
@@ -131,7 +132,14 @@ async def _app(connection: str, smtp_port: int) -> AsyncIterator[_App]:
         connection, QUEUE_NAMES[Mode.BATCH], message_decode_policy=TextBase64DecodePolicy()
     )
     async with all_azure_stores(connection) as stores, queue:
-        install(connect(stores=stores, providers=configured_providers(parameters), parameters=parameters))
+        install(
+            connect(
+                stores=stores,
+                providers=configured_providers(parameters),
+                parameters=parameters,
+                secrets=MemorySecrets(utc_now),
+            )
+        )
         try:
             yield _App(by_name["accept_email"], by_name["send_batch_email"], queue)
         finally:

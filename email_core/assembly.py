@@ -8,7 +8,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from email_core.delivery import Delivery
@@ -20,10 +22,13 @@ from email_core.parameters import Parameters, parameters_from_settings
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
 from email_core.retention import Retention
+from email_core.secret_store.base import VAULT_SETTING, SecretStore
+from email_core.secret_store.file import FileSecrets
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
 
 STORAGE_SETTING = "EmailStorage"
+SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
 
 _MEBIBYTE = 1024 * 1024
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
@@ -42,6 +47,8 @@ _STREAMED_UPLOAD: dict[str, Any] = {  # what is larger goes in blocks, read from
     **_BACKOFF,
     "read_timeout": 60,
 }
+_VAULT_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}  # seconds; the store bounds the whole
+_ROOT = Path(__file__).parents[1]
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
@@ -55,6 +62,7 @@ class Subsystem:
     retention: Retention
     distribution: Distribution
     parameters: Parameters
+    secrets: SecretStore
 
 
 _assembled: Subsystem | None = None
@@ -99,6 +107,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
         ),
         providers=configured_providers(parameters),
         parameters=parameters,
+        secrets=secret_store(settings),
     )
 
 
@@ -107,6 +116,7 @@ def connect(
     stores: Stores,
     providers: Mapping[str, Provider],
     parameters: Parameters,
+    secrets: SecretStore,
     clock: Callable[[], datetime] = utc_now,
 ) -> Subsystem:
     """The core over any stores and providers."""
@@ -135,12 +145,38 @@ def connect(
         retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
         parameters=parameters,
+        secrets=secrets,
     )
 
 
 def configured_providers(parameters: Parameters) -> dict[str, Provider]:
     smtp = SmtpSettings.from_parameters(parameters)
     return {SmtpProvider.name: SmtpProvider(smtp)} if smtp else {}
+
+
+def secret_store(settings: Mapping[str, str]) -> SecretStore:
+    """Key Vault where its address is set (`EmailSecrets__vaultUri`, with `__credential` and `__clientId` as for the
+    storage), else files on this machine, which refuse to be used on Azure."""
+    address = settings.get(VAULT_SETTING, "").strip()
+    if not address:
+        folder = _ROOT / (settings.get("LOCAL_DIR") or ".local") / "secrets"
+        return FileSecrets(folder, on_azure=_is_on_azure(settings))
+    if not _is_https_origin(address):
+        fix = "Copy the vault's address from its overview page: https://NAME.vault.azure.net/."
+        raise ConfigurationError(VAULT_SETTING, "is not the https address of a vault", fix)
+    from email_core.secret_store.key_vault import KeyVaultSecrets
+
+    return KeyVaultSecrets(vault_client(address, _credential(settings, SECRETS_SETTING)), utc_now)
+
+
+def vault_client(address: str, credential: Any, **options: Any) -> Any:
+    from azure.keyvault.secrets.aio import SecretClient
+
+    from email_core.secret_store.key_vault import RetriesInTime
+
+    retries = RetriesInTime(retry_total=2)
+    proxy = {"use_env_settings": bool(getproxies())}
+    return SecretClient(address, credential, retry_policy=retries, **_VAULT_TIMEOUTS, **proxy, **options)
 
 
 class StorageClients:
@@ -209,12 +245,32 @@ class StorageClients:
         return address
 
     def _credential(self) -> Any:
-        from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+        return _credential(self._settings, STORAGE_SETTING)
 
-        client_id = self._settings.get(f"{STORAGE_SETTING}__clientId") or None
-        if self._settings.get(f"{STORAGE_SETTING}__credential") == "managedidentity":
-            return ManagedIdentityCredential(client_id=client_id)
-        return DefaultAzureCredential(managed_identity_client_id=client_id)
+
+def _credential(settings: Mapping[str, str], prefix: str) -> Any:
+    """Of the identity that `<prefix>__credential` and `<prefix>__clientId` choose."""
+    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+    client_id = settings.get(f"{prefix}__clientId") or None
+    if settings.get(f"{prefix}__credential") == "managedidentity":
+        return ManagedIdentityCredential(client_id=client_id)
+    return DefaultAzureCredential(managed_identity_client_id=client_id)
+
+
+def _is_on_azure(settings: Mapping[str, str]) -> bool:
+    """Functions Core Tools set some of Azure's variables as well, and say that it is development."""
+    if settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development":
+        return False
+    return bool(settings.get("WEBSITE_INSTANCE_ID") or settings.get("WEBSITE_SITE_NAME"))
+
+
+def _is_https_origin(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "https" and bool(parts.hostname) and not (parts.username or parts.path.strip("/"))
+    except ValueError:
+        return False
 
 
 def _port(text: str) -> int:

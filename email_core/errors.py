@@ -9,10 +9,13 @@ EmailSubsystemError
 ├── KeyInFlight             the first request with an idempotency key is not answered yet
 ├── LostRace                somebody else changed the entity first
 ├── StorageUnavailable      the storage account did not answer, or refused
+├── UnknownSecret           no secret has this name
+├── SecretUnreadable        a secret cannot be had, or not be written: says why, and the fix
 └── ConfigurationError      a setting is missing or wrong: names it, and the fix
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 class EmailSubsystemError(Exception):
@@ -89,6 +92,38 @@ class StorageUnavailable(EmailSubsystemError):
     def __init__(self, operation: str) -> None:
         super().__init__(f"The storage did not answer as expected: {operation}")
         self.operation = operation
+
+
+class UnknownSecret(EmailSubsystemError):
+    """There is no secret of the name that was asked for; it is not repeated, as it may be a value in a wrong place."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(f"The secrets are {', '.join(names)}")
+        self.names = names
+
+
+class SecretFault(StrEnum):
+    """Why a secret cannot be had."""
+
+    MISSING = "missing"  # never set, or gone for good
+    DISABLED = "disabled"  # switched off in the vault, or not active yet
+    DELETED = "deleted"  # and can be recovered
+    FORBIDDEN = "forbidden"  # this app may not, or cannot sign in
+    UNREACHABLE = "unreachable"  # it may work later
+    EXPIRED = "expired"
+
+
+class SecretUnreadable(EmailSubsystemError):
+    """A secret cannot be had from where it is kept, or not be written there; what the vault said is chained.
+
+    Only `unreachable` may pass by itself. `fix` says what an administrator does about it; it never holds a value.
+    """
+
+    def __init__(self, name: str, reason: SecretFault, fix: str) -> None:
+        super().__init__(f"The secret {name} is {reason}. {fix}")
+        self.name = name
+        self.reason = reason
+        self.fix = fix
 
 
 class ConfigurationError(EmailSubsystemError):

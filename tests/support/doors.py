@@ -12,10 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
-from email_core.assembly import connect, install
+from email_core.assembly import connect, install, utc_now
 from email_core.parameters import Parameters
 from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord
+from email_core.secret_store.base import SecretStore
+from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Stores
 from email_core.stores.memory import (
     MemoryDistributorStore,
@@ -114,6 +116,7 @@ class Doors:
     doorbells: MemoryDoorbells = field(default_factory=MemoryDoorbells)
     keys: MemoryIdempotencyStore = field(default_factory=MemoryIdempotencyStore)
     distributor: MemoryDistributorStore = field(default_factory=MemoryDistributorStore)
+    secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
 
     async def call(
         self, method: str, url: str, body: bytes = b"", content_type: str | None = None, **headers: str
@@ -152,6 +155,9 @@ class Doors:
     async def patch(self, url: str, body: Any) -> Answer:
         return await self.call("PATCH", url, json.dumps(body).encode(), "application/json")
 
+    async def put(self, url: str, body: Any) -> Answer:
+        return await self.call("PUT", url, json.dumps(body).encode(), "application/json")
+
     async def post_mime(self, raw: bytes, query: str = "") -> Answer:
         return await self.call("POST", f"/api/emails{query}", raw, "message/rfc822")
 
@@ -171,13 +177,14 @@ def small_email(**fields: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def open_doors(*, providers: bool = True, **parameters: Any) -> Iterator[Doors]:
+def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **parameters: Any) -> Iterator[Doors]:
     """The real core over memory stores, in the process's place until the end."""
-    doors = Doors()
+    doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
         stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor),
         providers={"smtp": IdleProvider()} if providers else {},
         parameters=replace(Parameters(), **parameters),
+        secrets=doors.secrets,
     )
     install(core)
     try:

@@ -29,6 +29,7 @@ from email_core.parameters import Parameters
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
 from email_core.record import UNCONFIRMED, EmailRecord, Mode
+from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import QUEUE_NAMES, EmailQuery, View
 from email_core.stores.doorbell_text import doorbell_from_text
@@ -256,7 +257,13 @@ async def worker(
         smtp = SmtpProvider(SmtpSettings(server="127.0.0.1", port=smtp.port, security="none", local_hostname=None))
     queues = [QueueClient.from_connection_string(connection, QUEUE_NAMES[mode], **RETRIES) for mode in Mode]
     async with all_azure_stores(connection) as stores:
-        core = connect(stores=stores, providers={"smtp": smtp}, parameters=Parameters(**parameters), clock=clock)
+        core = connect(
+            stores=stores,
+            providers={"smtp": smtp},
+            parameters=Parameters(**parameters),
+            secrets=MemorySecrets(clock),
+            clock=clock,
+        )
         try:
             yield Worker(core, clock, queues)
         finally:

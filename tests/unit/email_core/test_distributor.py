@@ -11,6 +11,7 @@ from email_core.message import Address, Message
 from email_core.outbox import Order
 from email_core.parameters import Parameters
 from email_core.record import Mode
+from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.memory import memory_stores
 from tests.support.emails import NOON, Clock
 
@@ -62,6 +63,7 @@ class World:
             stores=self.stores,
             providers={"smtp": None},
             parameters=Parameters(),
+            secrets=MemorySecrets(self.clock),
             clock=self.clock,
         )
 

@@ -26,6 +26,7 @@ from email_core.outbox import Order
 from email_core.parameters import DEFAULT_DAYS, Parameters
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientReply, RecipientVerdict, Submission
 from email_core.record import UNCONFIRMED, EmailRecord, Mode
+from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell, StoredEmail, Stores
 from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryIdempotencyStore
 from tests.support.emails import Clock
@@ -235,6 +236,7 @@ class OutboxMachine(RuleBasedStateMachine):
             stores=Stores(self.emails, self.doorbells, MemoryIdempotencyStore(), switch),
             providers=providers,
             parameters=parameters,
+            secrets=MemorySecrets(self.clock),
             clock=self.clock,
         )
         delivery = Delivery(
