@@ -8,6 +8,7 @@ from email_functions import (
     http_email_actions,
     http_emails,
     http_health,
+    http_secrets,
     queue_sender,
     timers,
 )
@@ -18,5 +19,6 @@ app.register_functions(http_email_actions.blueprint)
 app.register_functions(http_batches.blueprint)
 app.register_functions(http_distributor.blueprint)
 app.register_functions(http_health.blueprint)
+app.register_functions(http_secrets.blueprint)
 app.register_functions(queue_sender.blueprint)
 app.register_functions(timers.blueprint)

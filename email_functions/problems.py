@@ -20,7 +20,9 @@ from email_core.errors import (
     KeyInFlight,
     KeyReused,
     LostRace,
+    SecretUnreadable,
     StorageUnavailable,
+    UnknownSecret,
 )
 from email_core.logs import where
 
@@ -91,6 +93,12 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
         case ConfigurationError():
             logger.error("request %s: %s", request_id, error)
             return problem_response(503, "The email subsystem is not configured", str(error))
+        case UnknownSecret():
+            return problem_response(404, "There is no such secret", str(error), names=list(error.names))
+        case SecretUnreadable():
+            logger.error("request %s: %s", request_id, error)
+            title = "The secret is not available"
+            return problem_response(503, title, str(error), secret=error.name, reason=error.reason, fix=error.fix)
         case StorageUnavailable():
             logger.error("request %s: %s: %s", request_id, error, where(error))
             detail = f"{error}. Nothing is known to be stored: try again."

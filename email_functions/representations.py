@@ -8,6 +8,7 @@ from email_core.distribution import DistributorStatus
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
+from email_core.secret_store.base import SecretState
 
 EMAILS = "/api/emails"
 
@@ -95,6 +96,10 @@ def distributor(status: DistributorStatus) -> dict[str, Any]:
         "sending": status.sending,
         "rate": status.sent_last_minute,
     }
+
+
+def secret(state: SecretState) -> dict[str, Any]:
+    return {"set": state.set, "updated_at": _time(state.updated_at)}
 
 
 def links(record: EmailRecord) -> dict[str, str]:

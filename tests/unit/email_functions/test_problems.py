@@ -14,7 +14,10 @@ from email_core.errors import (
     FieldProblem,
     IllegalTransition,
     InvalidEmail,
+    SecretFault,
+    SecretUnreadable,
     StorageUnavailable,
+    UnknownSecret,
 )
 from email_functions.problems import NotJson, UnsupportedMediaType, answered, json_response
 
@@ -50,6 +53,12 @@ def problem_of(response):
         (IllegalTransition("Sent", "be canceled"), 409, {"email_status": "Sent"}),
         (ConfigurationError("EmailStorage", "is not set", "Set it."), 503, {}),
         (StorageUnavailable("read an email"), 503, {}),
+        (UnknownSecret(("smtp-password",)), 404, {"names": ["smtp-password"]}),
+        (
+            SecretUnreadable("smtp-password", SecretFault.MISSING, "Enter it."),
+            503,
+            {"secret": "smtp-password", "reason": "missing", "fix": "Enter it."},
+        ),
         (RuntimeError("boom"), 500, {}),
         (asyncio.CancelledError(), 500, {}),
     ],
