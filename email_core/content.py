@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Protocol
 
 
@@ -35,4 +36,7 @@ async def whole(content: Content) -> bytes:
     """All of it in memory: for what is small, or for one who has to see it all."""
     if isinstance(content, InlineContent):
         return content.octets
-    return b"".join([chunk async for chunk in content.chunks()])
+    octets = BytesIO()  # a list of all chunks would be a second copy
+    async for chunk in content.chunks():
+        octets.write(chunk)
+    return octets.getvalue()

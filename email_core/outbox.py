@@ -88,10 +88,11 @@ class Outbox:
     def prepare(self, message: Message, order: Order) -> PreparedEmail:
         """Checks everything and builds the MIME, once. Raises InvalidEmail, EmailTooLarge or ConfigurationError."""
         now, email_id = self._new_email()
-        sender = message.sender or self._default_sender(order)
+        if message.sender is None:
+            message = replace(message, sender=self._default_sender(order))
         _check_recipients("/to", message.to, message.cc, message.bcc)
         self._check_size(message.least_size)
-        return self._prepared(build_mime(replace(message, sender=sender), email_id, now), email_id, order)
+        return self._prepared(build_mime(message, email_id, now), email_id, order)
 
     def prepare_mime(self, raw: bytes, order: Order) -> PreparedEmail:
         """The same for finished MIME: its sender and recipients are those of its headers."""
@@ -104,7 +105,7 @@ class Outbox:
         """Keeps the email and rings its doorbell. When it returns, the email is safe."""
         now = self._clock()
         parked = is_far_off(prepared.record.due_at, now) or not await self._distributor.sends_now(prepared.record.mode)
-        record = replace(prepared.record, parked=parked)
+        record = replace(prepared.record, parked=True) if parked else prepared.record
         stored = await self._emails.insert(record, prepared.mime)
         if not parked:
             await self._ring(stored, record.due_at - now)

@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=Body)
 
 def from_json(model: type[Model], body: bytes) -> Model:
     """Raises NotJson, or InvalidEmail with a JSON pointer for each problem."""
-    if not body.strip():
+    if not body or body.isspace():
         raise NotJson("the body is empty: send a JSON object")
     try:
         return model.model_validate_json(body)

@@ -22,6 +22,8 @@ _TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", 
 _NUMBERS = ("size", "claims", "deferrals", "tries")
 _FLAGS = ("parked", "held")
 _TEXTS = ("provider", "user", "subject", "message_id", "claimed_by")
+_PLAIN = (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")
+_IN_DETAIL = ("sender", "to", "cc", "bcc", "metadata", "attempts", "results")
 _DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
 CONTENT_PROPERTY = "mime"
 RECORD_PROPERTIES = (
@@ -32,20 +34,16 @@ RECORD_PROPERTIES = (
 
 def entity_properties(record: EmailRecord) -> dict[str, Any]:
     """All properties but the keys and the content. A table keeps no nulls: what is None is left out."""
-    plain = {name: getattr(record, name) for name in (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")}
-    return {
-        **{name: value for name, value in plain.items() if value is not None},
-        "status": record.status.value,
-        "mode": record.mode.value,
-        "sender": record.sender.address.casefold(),
-        **_packed(_detail(record)),
-    }
+    return _plain(record) | _packed(_detail(record))
 
 
 def changed_properties(old: EmailRecord, new: EmailRecord) -> dict[str, Any]:
     """What a merge must write to make `old` into `new`. A merge cannot take a property away, so none may end."""
-    before, after = entity_properties(old), entity_properties(new)
-    return {name: value for name, value in after.items() if before.get(name) != value}
+    before = _plain(old)
+    changed = {name: value for name, value in _plain(new).items() if before.get(name) != value}
+    if all(getattr(old, name) == getattr(new, name) for name in _IN_DETAIL):
+        return changed
+    return changed | _packed(_detail(new))
 
 
 def record_of(entity: Mapping[str, Any]) -> EmailRecord:
@@ -97,6 +95,15 @@ def record_from_json(email_id: str, properties: Mapping[str, Any]) -> EmailRecor
     """Raises KeyError, TypeError or ValueError where the JSON is not `record_to_json`'s."""
     times = {name: datetime.fromisoformat(properties[name]) for name in (*_TIMES, "created_at") if name in properties}
     return record_of({**properties, **times, "RowKey": f"?-{email_id}"})
+
+
+def _plain(record: EmailRecord) -> dict[str, Any]:
+    values = {name: value for name in _PLAIN if (value := getattr(record, name)) is not None}
+    return values | {
+        "status": record.status.value,
+        "mode": record.mode.value,
+        "sender": record.sender.address.casefold(),
+    }
 
 
 def _detail(record: EmailRecord) -> str:

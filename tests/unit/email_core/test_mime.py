@@ -1,3 +1,5 @@
+import base64
+import random
 import re
 import time
 from contextlib import suppress
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from email_core.errors import InvalidEmail
 from email_core.message import Address, Attachment, FinishedMessage, Importance, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
+from tests.support.memory import traced
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EMAIL_ID = "8227505999999-03-k3j9x2m4pqrs"
@@ -69,7 +72,7 @@ def test_the_headers_are_those_of_the_message_and_no_others():
     message = sent(cc=(ANN,), bcc=(Address("secret@example.com"),), reply_to=(BOB,), subject="Hi", text="x")
     assert message.keys() == [
         *("Date", "Message-ID", "From", "To", "Cc", "Reply-To", "Subject"),
-        *("Content-Type", "Content-Transfer-Encoding", "MIME-Version"),
+        *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
     ]
 
 
@@ -229,7 +232,7 @@ def test_whatever_the_texts_are_exactly_our_headers_are_found_again(subject, nam
     message = parsed(finished)
     assert message.keys() == [
         *("Date", "Message-ID", "From", "To", "Subject", "X-E"),
-        *("Content-Type", "Content-Transfer-Encoding", "MIME-Version"),
+        *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
     ]
     assert (message["Subject"], message["X-E"]) == (subject, extra)
     for name, address in (("From", sender), ("To", recipient)):
@@ -368,6 +371,141 @@ def test_an_inline_file_is_found_by_its_content_id_however_long():
     assert (part.get_content_type(), part.get_content_disposition()) == ("image/png", "inline")
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Hello\tthere\n\n.\n" + "x" * 76, "7bit"),
+        ("x" * 76 + "\n" + "y" * 1_000_000, "base64"),
+        ("short\n" * 200_000, "7bit"),
+        ("x" * 77, "quoted-printable"),
+        ("a space at the end \nof a line", "quoted-printable"),
+        ("a tab at the end\t", "quoted-printable"),
+        ("\nFrom here", "quoted-printable"),
+        ("a\x7fb\x0cc, and more that needs nothing", "quoted-printable"),
+        ("Grüße aus Zürich, mit vielen guten Wünschen", "quoted-printable"),
+        ("Grüße aus Zürich, mit vielen guten Wünschen\n" * 4_000, "base64"),
+        ("日本語", "base64"),
+        (f"as if one knew it:\n--=_{EMAIL_ID}-mixed--\n", "quoted-printable"),
+    ],
+)
+def test_text_travels_in_the_shortest_form_that_nothing_on_the_way_changes(text, encoding):
+    assert sent(text=text)["Content-Transfer-Encoding"] == encoding
+
+
+def test_quoted_printable_is_what_the_rfc_says():
+    text = (
+        "café = bar \n\n"
+        + "x" * 72
+        + "éé"
+        + "y" * 75
+        + "é\n"
+        + "x" * 73
+        + "é\n"
+        + "x" * 74
+        + "é\n"
+        + "x" * 75
+        + "é\nFrom  \n"
+    )
+    lines = build(text=text).mime.partition(b"\r\n\r\n")[2].decode().split("\r\n")
+    assert lines == [
+        *("caf=C3=A9 =3D bar=20", ""),
+        *("x" * 72 + "=C3=", "=A9=C3=A9" + "y" * 66 + "=", "y" * 9 + "=C3=A9"),
+        *("x" * 73 + "=", "=C3=A9", "x" * 74 + "=", "=C3=A9", "x" * 75 + "=", "=C3=A9"),
+        *("=46rom =20", ""),
+    ]
+
+
+_PIECES = st.sampled_from(
+    [
+        *("From ", "\nFrom ", ".", "\n.\n", "=", "=\n", "=3D", " ", " \n", "\t", "\t\n", "\r", "\n", "\r\n", "\0"),
+        *(
+            "é",
+            "😀",
+            "word ",
+            "x" * 74,
+            "x" * 75,
+            "x" * 76,
+            "é" * 30,
+            f"--=_{EMAIL_ID}-mixed",
+            f"\n--=_{EMAIL_ID}-mixed--\n",
+        ),
+        *(f"\n--=_{EMAIL_ID}-alternative\n\n", f"\n--=_{EMAIL_ID}-related\n", "Content-Type: text/plain\n\n", "--"),
+    ]
+)
+_TEXT = st.lists(_PIECES | st.text(st.characters(exclude_categories=["Cs"]), max_size=9), max_size=30).map("".join)
+_FILE_NAME = st.lists(
+    st.sampled_from([*"\"\\;=*'%()<>@,", "  ", "x" * 80, "é" * 80, "😀" * 80, "utf-8''", ".pdf"])
+    | st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=9),
+    min_size=1,
+    max_size=3,
+).map("".join)
+_FILES = st.builds(
+    Attachment,
+    name=_FILE_NAME.map(str.strip).filter(lambda name: name and "=?" not in name),
+    content_type=st.sampled_from(["application/pdf", "text/plain; charset=utf-16", "image/png"]),
+    content=st.binary(max_size=200) | _TEXT.map(str.encode),
+)
+
+
+def _octets(text):
+    """As text stands in a mail: whole line ends, one of them at the end."""
+    octets = re.sub(rb"\r\n|\r|\n", b"\r\n", text.encode())
+    return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
+
+
+@settings(deadline=None)
+@given(text=_TEXT, html=_TEXT, files=st.lists(_FILES, max_size=3), shown=st.booleans())
+def test_every_octet_of_texts_and_files_and_every_name_is_found_again(text, html, files, shown):
+    files = [replace(file, inline=shown, content_id=f"{number}@x") for number, file in enumerate(files)]
+    finished = build(text=text, html=html, attachments=tuple(files))
+    check_lines(finished)
+    body = finished.mime.partition(b"\r\n\r\n")[2]
+    assert not re.search(rb"(^|\n)From |[ \t]\r\n", body)
+    plain, shown_html, *found = [part for part in parsed(finished).walk() if not part.is_multipart()]
+    assert plain.get_payload(decode=True) == _octets(text)
+    assert shown_html.get_payload(decode=True) == _octets(html)
+    names = [part["Content-Disposition"].params["filename"] for part in found]  # get_filename unquotes a second time
+    assert names == [file.name for file in files]
+    assert [part.get_payload(decode=True) for part in found] == [file.content for file in files]
+
+
+@settings(deadline=None)
+@given(text=_TEXT)
+def test_no_line_of_a_text_is_longer_than_readers_must_take(text):
+    assert max(map(len, build(text=text).mime.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 57 * 256 - 1, 57 * 256, 57 * 256 + 1, 57 * 512])
+def test_a_file_is_base64_in_whole_lines(size):
+    content = random.Random(size).randbytes(size)
+    mime = build(attachments=(replace(PDF, content=content),)).mime
+    encoded = base64.encodebytes(content).replace(b"\n", b"\r\n")
+    assert b'filename="s.pdf"\r\n\r\n' + encoded + b"\r\n--=_" in mime
+
+
+def test_a_message_is_the_same_to_the_last_octet_when_it_is_built_again():
+    fields = {"text": "Grüße", "html": "<p>", "attachments": (PDF, LOGO)}
+    assert build(**fields).mime == build(**fields).mime
+
+
+@pytest.mark.parametrize("name", ["Rechnung für März.pdf", "請求書.pdf", "😀" * 255, "two  spaces.pdf"])
+def test_a_file_name_is_found_by_programs_that_read_encoded_words_only(name):
+    finished = build(attachments=(replace(PDF, name=name),))
+    part = list(message_from_bytes(finished.mime, policy=compat32).walk())[2]
+    assert str(make_header(decode_header(part.get_param("name")))) == name
+
+
+def test_a_plain_file_name_stands_there_once():
+    assert build(attachments=(PDF,)).mime.count(b"s.pdf") == 1
+
+
+def test_a_large_message_is_in_memory_once_while_it_is_built():
+    file = replace(PDF, content=bytes(4_000_000))
+    with traced() as allocated:
+        finished = build(text="t", attachments=(file,))
+    assert allocated.peak < 1.3 * len(finished.mime)
+
+
 # ---- attached messages
 
 FORWARDED = b"From: eve@example.com\nSubject: " + b"long " * 50 + b"\nDKIM-Signature: v=1;  b=abc\n\nHi\r\n.\rend"
@@ -383,8 +521,12 @@ def test_an_attached_message_keeps_every_line_as_it_was():
 
 @pytest.mark.parametrize(
     "content",
-    ["Subject: Grüße\n\nx".encode(), b"Subject: x\n\n\xff", b"\0", b"Subject: x\n\n" + b"x" * 999],
-    ids=["utf-8", "8-bit", "nul", "long line"],
+    [
+        *("Subject: Grüße\n\nx".encode(), b"Subject: x\n\n\xff", b"\0", b"Subject: x\n\n" + b"x" * 999),
+        b"Subject: x\n\n" + b"x" * 999 + b"\nend",
+        f"Subject: x\n\n--=_{EMAIL_ID}-mixed--\n".encode(),
+    ],
+    ids=["utf-8", "8-bit", "nul", "long last line", "long line", "our own boundary"],
 )
 def test_an_attached_message_that_cannot_travel_so_goes_as_a_file(content):
     part = next(sent(attachments=(Attachment("m.eml", "message/rfc822", content),)).iter_attachments())
@@ -561,6 +703,21 @@ def test_ten_megabytes_of_headers_are_settled_at_once():
     started = time.perf_counter()
     adopt(MINIMAL + b"X-Filler: " + b"x " * 2_000_000 + b"\r\n" + b"X-More: y\r\n" * 200_000 + b"\r\n")
     assert time.perf_counter() - started < 5  # 0.5 s; only a quadratic step would miss it
+
+
+@pytest.mark.parametrize(("end", "copies"), [(b"\r\n", 1), (b"\n", 2), (b"\r", 3)])
+def test_a_large_message_is_copied_no_more_than_its_line_ends_ask_for(end, copies):
+    raw = MINIMAL.replace(b"\r\n", end) + end + (b"x" * 76 + end) * 50_000
+    with traced() as allocated:
+        finished = adopt(raw)
+    assert allocated.peak < (copies + 0.3) * len(finished.mime)
+
+
+def test_a_large_message_is_copied_once_to_be_renewed():
+    old = MINIMAL + b"\r\n" + bytes(4_000_000)
+    with traced() as allocated:
+        renew_mime(old, EMAIL_ID, NOON, sender=ANN)
+    assert allocated.peak < 1.3 * len(old)
 
 
 def test_a_renewed_message_differs_in_date_and_message_id_alone():

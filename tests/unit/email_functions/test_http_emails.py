@@ -12,6 +12,7 @@ import pytest
 from email_core.errors import StorageUnavailable
 from email_core.record import Mode
 from tests.support.doors import open_doors, small_email
+from tests.support.memory import traced
 from tests.unit.email_functions.test_schemas import EXAMPLE, FILE
 
 MIME = b"From: Ann <ann@contoso.com>\r\nTo: bob@example.com\r\nBcc: sue@example.com\r\nSubject: Hi\r\n\r\nHello\r\n"
@@ -227,6 +228,22 @@ async def test_mail_up_to_the_limit_is_taken():
         probe = await doors.post_mime(MIME, "?dry_run=true")
         answer = await doors.post_mime(MIME + bytes(1024 * 1024 - probe.json["size"]))
     assert answer.status == 202
+
+
+@pytest.mark.parametrize(("kind", "times"), [("json", 2), ("mime", 1)])
+async def test_a_large_email_is_accepted_with_few_copies_of_it(doors, kind, times):
+    encoded = base64.b64encode(bytes(3_000_000))
+    with traced() as allocated:
+        if kind == "json":
+            before = (
+                b'{"from": "ann@contoso.com", "to": ["bob@example.com"], "attachments": [{"name": "a", "content": "'
+            )
+            body, content_type = before + encoded + b'"}]}', "application/json"
+        else:
+            body, content_type = MIME + encoded, "message/rfc822"
+        answer = await doors.call("POST", "/api/emails", body, content_type)
+    assert answer.status == 202
+    assert allocated.peak < (1 + times + 0.3) * len(body)  # 1: the request's own
 
 
 async def test_without_a_provider_mail_is_refused_as_not_configured():

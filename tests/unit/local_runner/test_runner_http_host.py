@@ -12,6 +12,7 @@ from local_runner.app_index import IndexedFunction
 from local_runner.http_host import FunctionsEndpoint
 from local_runner.invocation import Invoker
 from local_runner.routing import RoutingTable
+from tests.support.memory import traced
 
 
 def http(call, route="x/{id?}"):
@@ -67,6 +68,23 @@ async def test_chunked_body_arrives_empty(client_of):
         yield b"abc"
 
     assert (await client_of(http(web)).post("/api/x", content=chunks())).text == "0"
+
+
+async def test_a_large_body_arrives_whole_and_is_not_held_twice(client_of):
+    seen = []
+
+    def web(req):
+        seen.append(req.get_body())
+
+    async def pieces():
+        for number in range(50):
+            yield bytes([number]) * 100_000
+
+    client = client_of(http(web))
+    with traced() as allocated:
+        await client.post("/api/x", content=pieces(), headers={"content-length": "5000000"})
+    assert seen == [b"".join([bytes([number]) * 100_000 for number in range(50)])]
+    assert allocated.peak < 1.3 * 5_000_000
 
 
 async def test_answer_keeps_status_headers_body_and_charset(client_of):

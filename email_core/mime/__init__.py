@@ -1,0 +1,7 @@
+"""A message's MIME: built once from what an app says, or taken in finished, as it goes over the wire."""
+
+from email_core.mime.adopt import adopt_mime, renew_mime
+from email_core.mime.build import build_mime
+from email_core.mime.headers import LONGEST_SUBJECT, LONGEST_TOKEN
+
+__all__ = ["LONGEST_SUBJECT", "LONGEST_TOKEN", "adopt_mime", "build_mime", "renew_mime"]
