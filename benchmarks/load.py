@@ -27,6 +27,10 @@ def post_request(body: bytes, content_type: str = "application/json", path: str 
 SMALL_POST = post_request(json.dumps(SMALL_MAIL).encode())
 
 
+def batch_post(emails: int) -> bytes:
+    return post_request(json.dumps({"emails": [SMALL_MAIL] * emails}).encode(), path="/api/email-batches")
+
+
 class NotAccepted(Exception):
     """The app answered something else than 202. After a 503 nobody knows whether the email is kept."""
 
@@ -66,22 +70,32 @@ class Poster:
 
 
 async def post_many(
-    ports: list[int], total: int, clients: int, *, done: Callable[[], int] | None = None, most_in_flight: int = 0
+    ports: list[int],
+    total: int,
+    clients: int,
+    *,
+    done: Callable[[], int] | None = None,
+    most_in_flight: int = 0,
+    a_post: int = 1,
 ) -> list[float]:
-    """Posts `total` emails from so many clients in turn to the runners, each as soon as its last was answered; while
-    `most_in_flight` are accepted but not `done`, they wait. Returns the seconds of each, in no order. A 503 is
-    reported and posted again: that email may come twice, with two ids."""
+    """Posts `total` emails, `a_post` of them at a time, from so many clients in turn to the runners, each as soon as
+    its last post was answered; while `most_in_flight` are accepted but not `done`, they wait. Returns the seconds of
+    each post, in no order. A 503 is reported and posted again: that email may come twice, with two ids."""
+    request = SMALL_POST if a_post == 1 else batch_post(a_post)
     room = asyncio.Semaphore(most_in_flight if done else total)
     watching = asyncio.create_task(_release(room, done)) if done else None
-    remaining = iter(range(total))
+    remaining = iter(range(0, total, a_post))
+    room_taken = asyncio.Lock()  # or two batches could wait for each other's half
     seconds: list[float] = []
     refused: list[int] = []
 
     async def client(port: int) -> None:
         poster = Poster(port)
         for _ in remaining:
-            await room.acquire()
-            while not await _posted(poster, seconds):
+            async with room_taken:
+                for _ in range(a_post):
+                    await room.acquire()
+            while not await _posted(poster, request, seconds):
                 refused.append(port)
                 if len(refused) > MOST_REFUSED:
                     raise NotAccepted(503, f"for the {len(refused)}th time")
@@ -99,9 +113,9 @@ async def post_many(
     return seconds
 
 
-async def _posted(poster: Poster, seconds: list[float]) -> bool:
+async def _posted(poster: Poster, request: bytes, seconds: list[float]) -> bool:
     try:
-        seconds.append(await poster.post())
+        seconds.append(await poster.post(request))
     except NotAccepted as answer:
         if answer.status != 503:
             raise

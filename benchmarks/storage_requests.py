@@ -11,12 +11,11 @@ Then a batch of 100 emails in one call, until its answer: at most 1.3 an email, 
 
 import argparse
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from benchmarks import report
-from benchmarks.load import SMALL_MAIL, Poster, post_many, post_request, until
+from benchmarks.load import Poster, batch_post, post_many, until
 from benchmarks.servers import NO_SENDING, NO_TIMERS, prepared, running_runner, running_sink
 from tests.support.azurite import running_azurite
 from tests.support.storage_proxy import Exchange, StorageProxy, running_storage_proxy
@@ -81,7 +80,7 @@ async def _under_load(port: int, proxy: StorageProxy, in_flight: int) -> None:
 
 async def _batch(port: int) -> None:
     poster = Poster(port)
-    await poster.post(post_request(json.dumps({"emails": [SMALL_MAIL] * BATCH}).encode(), path="/api/email-batches"))
+    await poster.post(batch_post(BATCH))
     poster.close()
 
 
