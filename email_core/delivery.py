@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from email_core.delivery_state import Event, Status
+from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.logs import where
@@ -89,7 +90,9 @@ class Delivery:
 
     async def _put_aside(self, stored: StoredEmail) -> None:
         now = self._clock()
-        record = stored.record.with_attempt(Attempt(now, stored.record.provider, POISONED, POISONED_REPLY, 0.0))
+        provider = stored.record.provider
+        found = diagnose(provider=provider, reply=POISONED_REPLY)
+        record = stored.record.with_attempt(Attempt(now, provider, POISONED, POISONED_REPLY, 0.0, found.id))
         if all(attempt.outcome == POISONED for attempt in record.attempts[-MOST_POISONINGS:]) and (
             len(record.attempts) >= MOST_POISONINGS
         ):
@@ -235,7 +238,8 @@ def settle(
 
     An email is over when no recipient waits any more: Sent if anyone got it, else Failed.
     """
-    attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds)
+    diagnosis = _diagnosis_of(claimed.provider, outcome)
+    attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds, diagnosis)
     record = replace(claimed.with_attempt(attempt), results={**claimed.results, **_new_results(outcome)})
     match outcome.kind:
         case OutcomeKind.DELIVERED:
@@ -248,6 +252,17 @@ def settle(
             return record.after(Event.RETURN, now, held=True)
     wait = retry_wait(record.tries, chance=chance, asked=outcome.retry_after)
     return record.after(Event.RETURN, now, next_attempt_at=now + wait)
+
+
+def _diagnosis_of(provider: str, outcome: Outcome) -> str | None:
+    """The id of what stood in the way. Where some got it, the answer is about them: a refused recipient's counts."""
+    if outcome.kind is OutcomeKind.DELIVERED:
+        return None
+    if outcome.kind is OutcomeKind.PARTLY_DELIVERED:
+        replies = (one.reply for one in outcome.recipients.values() if one.verdict is not RecipientVerdict.ACCEPTED)
+        if refusal := next(replies, None):
+            return diagnose(provider=provider, stage="rcpt", reply=refusal).id
+    return diagnose(provider=provider, stage=outcome.stage, code=outcome.code, reply=outcome.reply).id
 
 
 def _new_results(outcome: Outcome) -> dict[str, RecipientResult]:

@@ -22,13 +22,15 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to send. `outcome` is an OutcomeKind's value; `reply` is the provider's own words."""
+    """One try to send. `outcome` is an OutcomeKind's value; `reply` is the provider's own words; `diagnosis` the id of
+    what they mean, where not everything was delivered (see `email_core.diagnosis`)."""
 
     at: datetime
     provider: str
     outcome: str
     reply: str = field(repr=False)
     seconds: float
+    diagnosis: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from email_core.delivery_state import Event, Status
+from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
 from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
@@ -62,7 +63,8 @@ def care_for(record: EmailRecord, now: datetime, *, sends_batch: bool, heads: Ma
 def released(record: EmailRecord, now: datetime) -> EmailRecord:
     """An email whose worker died: whether it was sent, the next one who claims it has to find out."""
     reply = "the worker that had claimed it ended without recording an outcome"
-    attempt = Attempt(record.updated_at, record.provider, UNCONFIRMED, reply, 0.0)
+    found = diagnose(provider=record.provider, reply=reply)
+    attempt = Attempt(record.updated_at, record.provider, UNCONFIRMED, reply, 0.0, found.id)
     return record.with_attempt(attempt).after(Event.RETURN, now, next_attempt_at=now, rung_at=now, parked=False)
 
 

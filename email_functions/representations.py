@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from email_core.delivery_state import ENDED, Status
+from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
@@ -72,7 +73,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
         "recipients": [_recipient(record, address) for address in record.recipients],
         "message_id": record.message_id,
         "metadata": dict(record.metadata),
-        "diagnosis": None,
+        "diagnosis": _diagnosis(_last_diagnosis(record)),
         "links": links(record),
     }
 
@@ -112,10 +113,29 @@ def links(record: EmailRecord) -> dict[str, str]:
 def _recipient(record: EmailRecord, address: str) -> dict[str, Any]:
     """One whose fate is not its own has the email's, with what the provider said of all."""
     result = record.results.get(address)
-    if result is not None:
-        return {"address": address, "status": result.status.value, "reply": result.reply}
-    reply = record.attempts[-1].reply if record.attempts else None
-    return {"address": address, "status": record.status.value, "reply": reply}
+    if result is None:
+        status, reply = record.status, record.attempts[-1].reply if record.attempts else None
+        found = None if status is Status.SENT else _last_diagnosis(record)
+    else:
+        status, reply = result.status, result.reply
+        refused = status is Status.FAILED
+        found = diagnose(provider=record.provider, stage="rcpt", reply=result.reply) if refused else None
+    return {"address": address, "status": status.value, "reply": reply, "diagnosis": _diagnosis(found)}
+
+
+def _last_diagnosis(record: EmailRecord) -> Diagnosis | None:
+    """Of the last attempt that failed; None once everybody has the email."""
+    anyone_refused = any(result.status is Status.FAILED for result in record.results.values())
+    if record.status is Status.SENT and not anyone_refused:
+        return None
+    ids = (attempt.diagnosis for attempt in reversed(record.attempts))
+    return by_id(next(filter(None, ids), ""))
+
+
+def _diagnosis(found: Diagnosis | None) -> dict[str, str] | None:
+    if found is None:
+        return None
+    return {"id": found.id, "title": found.title, "explanation": found.explanation, "fix": found.fix}
 
 
 def _address(address: Address) -> dict[str, str]:

@@ -114,7 +114,8 @@ def _detail(record: EmailRecord) -> str:
         "bcc": [[one.address, one.name] for one in record.bcc],
         "metadata": dict(record.metadata),
         "attempts": [
-            [one.at.isoformat(), one.provider, one.outcome, one.reply, one.seconds] for one in record.attempts
+            [one.at.isoformat(), one.provider, one.outcome, one.reply, one.seconds, one.diagnosis]
+            for one in record.attempts
         ],
         "results": {address: [one.status.value, one.reply] for address, one in record.results.items()},
     }
@@ -144,8 +145,8 @@ def _address(pair: list[str]) -> Address:
 
 
 def _attempt(values: list[Any]) -> Attempt:
-    at, provider, outcome, reply, seconds = values
-    return Attempt(datetime.fromisoformat(at), provider, outcome, reply, seconds)
+    at, *others = values  # rows from before there were diagnoses have none
+    return Attempt(datetime.fromisoformat(at), *others)
 
 
 def _time(value: datetime) -> datetime:

@@ -87,7 +87,7 @@ async def test_largest_record_that_the_limits_allow_is_read_back_whole(store):
     }
     metadata = {str(number): "".join(chance.choices(letters, k=80)) for number in range(50)}
     attempts = tuple(
-        Attempt(NOON, "smtp", "transient", "".join(chance.choices(letters, k=500)), 0.1) for _ in range(20)
+        Attempt(NOON, "smtp", "transient", "".join(chance.choices(letters, k=500)), 0.1, "unknown") for _ in range(20)
     )
     record = email(to=to, results=replies, metadata=metadata, attempts=attempts)
     await store.insert(record, MIME)

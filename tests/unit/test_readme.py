@@ -1,11 +1,11 @@
-"""What the README promises."""
+"""What the README and the reference promise."""
 
 import json
 import re
 
 import pytest
 
-from dev.reference import README, with_parameters
+from dev.reference import DIAGNOSIS, README, diagnosis_page, with_parameters
 from email_functions.schemas import email_body
 
 TEXT = README.read_text()
@@ -14,6 +14,10 @@ MAKEFILE = (README.parent / "Makefile").read_text()
 
 def test_parameters_table_is_that_of_the_code():
     assert with_parameters(TEXT) == TEXT, "run python -m dev.reference"
+
+
+def test_diagnosis_reference_is_that_of_the_catalogue():
+    assert DIAGNOSIS.read_text() == diagnosis_page(), "run python -m dev.reference"
 
 
 def test_email_in_the_readme_is_accepted():

@@ -336,7 +336,8 @@ async def test_worker_that_died_leaves_an_unconfirmed_attempt_in_the_record():
     world = World(DELIVERED)
     bell = await world.keep(email().after(Event.CLAIM, NOON, lease_until=NOON))
     await world.delivery.answer(bell)
-    assert [one.outcome for one in (await world.record(bell)).attempts] == ["unconfirmed", "delivered"]
+    attempts = (await world.record(bell)).attempts
+    assert [(one.outcome, one.diagnosis) for one in attempts] == [("unconfirmed", "answer-lost"), ("delivered", None)]
 
 
 @pytest.mark.parametrize("outcome", ["put aside", "configuration"])
@@ -387,6 +388,7 @@ async def test_doorbell_put_aside_is_recorded_and_rings_again_later():
     await world.delivery.put_aside(bell)
     record = await world.record(bell)
     assert (record.status, record.attempts[0].outcome) == (Status.UNSENT, "put aside")
+    assert record.attempts[0].diagnosis == "put-aside"
     assert world.doorbells.rung == [(bell, timedelta(seconds=30))]
 
 
@@ -492,6 +494,32 @@ def test_settlement(kind, replies, status, results):
     record = settled(email(to=(BOB, EVE)), kind, replies)
     fates = tuple(record.results[one.address].status if one.address in record.results else None for one in (BOB, EVE))
     assert (record.status, fates) == (status, results)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "diagnosis"),
+    [
+        (DELIVERED, None),
+        (Outcome(kind=OutcomeKind.PERMANENT, reply="550 no", stage="rcpt", code=551), "smtp-recipient-moved"),
+        (Outcome(kind=OutcomeKind.TRANSIENT, reply="", stage="auth", code=454), "smtp-sign-in-deferred"),
+        (Outcome(kind=OutcomeKind.UNCONFIRMED, reply="internal error: ValueError"), "internal-error"),
+        (
+            Outcome(
+                kind=OutcomeKind.PARTLY_DELIVERED,
+                reply="250 OK",
+                recipients={
+                    BOB.address: ACCEPTED,
+                    EVE.address: RecipientReply(RecipientVerdict.REFUSED, "550 5.1.1 no"),
+                },
+            ),
+            "smtp-recipient-unknown",
+        ),
+    ],
+)
+def test_attempt_keeps_what_stood_in_the_way(outcome, diagnosis):
+    claimed = email(to=(BOB, EVE)).after(Event.CLAIM, NOON)
+    record = settle(claimed, outcome, at=NOON, seconds=0.5, now=NOON, chance=0.0)
+    assert record.attempts[0].diagnosis == diagnosis
 
 
 def test_email_that_one_recipient_got_earlier_is_sent_even_if_the_rest_is_refused():

@@ -282,7 +282,7 @@ async def test_an_email_is_read_as_it_was_accepted(doors):
         "deferrals": 0,
         "attempts": [],
         "recipients": [
-            {"address": address, "status": "Unsent", "reply": None}
+            {"address": address, "status": "Unsent", "reply": None, "diagnosis": None}
             for address in ("bob@example.com", "eve@example.com", "sue@example.com")
         ],
         "message_id": f"<{accepted['id']}@contoso.com>",

@@ -37,7 +37,7 @@ CHANGES = {
     "rung_at": LATER,
     "deferrals": 1,
     "tries": 1,
-    "attempts": (Attempt(LATER, "smtp", "transient", "450 later", 0.1),),
+    "attempts": (Attempt(LATER, "smtp", "transient", "450 later", 0.1, "smtp-try-later"),),
     "results": {"bob@example.com": RecipientResult(Status.FAILED, "550 no")},
 }
 
@@ -62,3 +62,11 @@ def test_a_claim_writes_only_what_it_changes():
     old = email(metadata={"order": "42"})
     claimed = old.after(Event.CLAIM, LATER, claims=1, claimed_by="f00", lease_until=LATER)
     assert set(changed_properties(old, claimed)) == {"status", "updated_at", "claims", "claimed_by", "lease_until"}
+
+
+def test_a_row_from_before_there_were_diagnoses_is_read():
+    attempt = Attempt(LATER, "smtp", "transient", "450 later", 0.1)
+    properties = entity_properties(email(attempts=(attempt,)))
+    older = properties | {"detail": properties["detail"].replace('"450 later",0.1,null]', '"450 later",0.1]')}
+    assert older != properties
+    assert record_of({"RowKey": "u-1"} | older).attempts == (attempt,)

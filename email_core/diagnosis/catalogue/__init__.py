@@ -1,0 +1,40 @@
+"""The catalogue, as data. The order counts where two matches are equally specific."""
+
+from email_core.diagnosis.catalogue import (
+    entra,
+    exchange,
+    graph,
+    key_vault,
+    mailbox,
+    network,
+    own,
+    smtp_content,
+    smtp_limits,
+    smtp_recipient,
+    smtp_sender,
+    smtp_server,
+    smtp_sign_in,
+    smtp_trust,
+    tls,
+    unknown,
+)
+
+SECTIONS = (
+    own.SECTION,
+    key_vault.SECTION,
+    entra.SECTION,
+    tls.SECTION,
+    network.SECTION,
+    smtp_sign_in.SECTION,
+    smtp_sender.SECTION,
+    smtp_limits.SECTION,
+    smtp_trust.SECTION,
+    smtp_recipient.SECTION,
+    smtp_content.SECTION,
+    smtp_server.SECTION,
+    graph.SECTION,
+    exchange.SECTION,
+    mailbox.SECTION,
+    network.GENERAL_SECTION,
+    unknown.SECTION,
+)

@@ -1,0 +1,127 @@
+"""Exchange Web Services of an Exchange Server (facts/ews-and-pop3.md)."""
+
+from email_core.diagnosis.model import Category, Match, Retry, Section, entry
+
+SECTION = Section(
+    title="Exchange Server (EWS)",
+    providers=("exchange",),
+    entries=(
+        entry(
+            "exchange-online-has-no-ews",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "Exchange Online does not take mail through EWS",
+            "Exchange Web Services of Exchange Online are blocked since October 2026 and end on 1 April 2027.",
+            "Send through Microsoft Graph (or SMTP with OAuth). The provider exchange is for Exchange Server alone.",
+            Match(
+                text=(
+                    r"exchange online",
+                    r"ews(?: \S+){0,4} (?:blocked|disabled|retired|not (?:enabled|allowed))|ewsenabled",
+                )
+            ),
+        ),
+        entry(
+            "exchange-impersonation-denied",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The account may not send in the name of other mailboxes",
+            "It lacks the role ApplicationImpersonation for the sender's mailbox.",
+            "Exchange Management Shell: `New-ManagementRoleAssignment -Role ApplicationImpersonation -User <account>`.",
+            Match(
+                names=(
+                    *("ErrorImpersonateUserDenied", "ErrorImpersonationDenied", "ErrorImpersonationFailed"),
+                    *("ErrorCallerIsInvalidADAccount", "ErrorProxyRequestNotAllowed"),
+                )
+            ),
+        ),
+        entry(
+            "exchange-account-refused",
+            Category.CREDENTIALS,
+            Retry.NO,
+            "The account is disabled or its password has expired",
+            "Exchange Server knows the account but does not let it sign in as it is.",
+            "Have it enabled or its password changed in Active Directory, then enter the password: "
+            "`PUT /api/secrets/exchange-password`.",
+            Match(names=("ErrorAccountDisabled", "ErrorPasswordExpired", "ErrorPasswordChangeRequired")),
+        ),
+        entry(
+            "exchange-credentials-refused",
+            Category.CREDENTIALS,
+            Retry.NO,
+            "Exchange Server does not accept the user name and password",
+            "One of them is wrong, or the server does not take this way of signing in (Basic, NTLM, OAuth).",
+            "Enter the password again: `PUT /api/secrets/exchange-password`. Give the user name as DOMAIN\\name or as "
+            "the principal name, and see which ways EWS offers: `Get-WebServicesVirtualDirectory | fl *auth*`.",
+            Match(
+                no_reply=True,
+                text=(r"invalid credentials|unauthorizederror|log ?on failed|invalid user ?name or password",),
+            ),
+            Match(names=("ErrorMailboxLogonFailed", "ErrorInvalidClientSecurityContext")),
+            Match(status=(401,)),
+        ),
+        entry(
+            "exchange-access-denied",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The account may not use the sender's mailbox",
+            "It has neither full access to the mailbox nor the role to act for it.",
+            "Exchange Management Shell: `Add-MailboxPermission -Identity <sender> -User <account> -AccessRights "
+            "FullAccess`, or the role ApplicationImpersonation; `Get-CASMailbox <sender> | fl EwsEnabled`.",
+            Match(names=("ErrorAccessDenied", "ErrorCreateItemAccessDenied", "ErrorCreateSubfolderAccessDenied")),
+            Match(status=(403,)),
+        ),
+        entry(
+            "exchange-sender-not-found",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The sender has no mailbox on this server",
+            "The address belongs to no mailbox, or the address of EWS is not the server's.",
+            "Correct the sender (the user's sender address or the request's `from`), and see the server's address: "
+            "https://<server>/EWS/Exchange.asmx.",
+            Match(
+                names=(
+                    *("ErrorNonExistentMailbox", "ErrorMissingEmailAddress", "ErrorInvalidUserPrincipalName"),
+                    *("ErrorInvalidSmtpAddress", "ErrorNonPrimarySmtpAddress", "ErrorMailboxConfiguration"),
+                )
+            ),
+            Match(status=(404,)),
+        ),
+        entry(
+            "exchange-not-found-by-autodiscover",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "Exchange Server was not found by Autodiscover",
+            "The domain's Autodiscover record or service does not lead to the server.",
+            "Give the server's address in the parameters, so that Autodiscover is not needed.",
+            Match(
+                names=(
+                    "AutoDiscoverFailed",
+                    "ErrorAutoDiscoverFailed",
+                    "AutoDiscoverError",
+                    "AutoDiscoverCircularRedirect",
+                )
+            ),
+        ),
+        entry(
+            "exchange-version-not-supported",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "Exchange Server does not understand the request's version",
+            "The version in the parameters is newer than the server, or the server is older than 2010 SP2.",
+            "Give the server's version in the parameters (Exchange 2010 SP2 to 2019).",
+            Match(names=("ErrorInvalidServerVersion", "ErrorIncorrectSchemaVersion", "ErrorSchemaValidation")),
+            Match(names=("ErrorInvalidRequest", "ErrorInvalidSchemaVersionForMailboxVersion")),
+        ),
+        entry(
+            "exchange-throttled",
+            Category.THROTTLING,
+            Retry.SOON,
+            "Exchange Server asks to slow down",
+            "The account is over the server's throttling policy.",
+            "Nothing, if it passes. Else raise it for the account: `New-ThrottlingPolicy`, `Set-Mailbox "
+            "-ThrottlingPolicy`.",
+            Match(names=("ErrorExceededConnectionCount", "ErrorTooManyRequests")),
+            Match(status=(429,)),
+        ),
+    ),
+)

@@ -1,0 +1,160 @@
+"""Microsoft Graph (facts/graph.md). The error code comes first, the HTTP status differs."""
+
+from email_core.diagnosis.model import Category, Match, Retry, Section, entry
+
+_REQUEST_PERMISSION = "Microsoft Entra admin centre > App registrations > your app > API permissions"
+
+SECTION = Section(
+    title="Microsoft Graph",
+    providers=("graph",),
+    entries=(
+        entry(
+            "graph-mailbox-not-in-scope",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The application may not use this mailbox",
+            "An application access policy, or RBAC for Applications, limits it to other mailboxes.",
+            "Exchange Online PowerShell: `Test-ServicePrincipalAuthorization <app> -Resource <sender>` shows it; "
+            "widen the scope with `Set-ManagementScope`, or add the mailbox to the policy's group "
+            "(`Get-ApplicationAccessPolicy`). It takes up to two hours to count.",
+            Match(
+                names=("ErrorAccessDenied", "AccessDenied"),
+                text=(r"access ?policy|\braop\b|access to odata is disabled",),
+            ),
+            Match(text=(r"appon?ly access ?policy|\braop\b|access to odata is disabled",)),
+        ),
+        entry(
+            "graph-access-denied",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The application lacks the permission to send from this mailbox",
+            "Graph knows the application, but it has no permission Mail.Send for the sender's mailbox, or nobody has "
+            "consented to it. Large mail needs Mail.ReadWrite too.",
+            f"{_REQUEST_PERMISSION}: add the application permission Mail.Send (and Mail.ReadWrite for large mail), "
+            "then Grant admin consent. With RBAC for Applications: `New-ManagementRoleAssignment -App <app> -Role "
+            '"Application Mail.Send"`. See that the sender is right.',
+            Match(names=("ErrorAccessDenied", "AccessDenied", "Authorization_RequestDenied", "ErrorForbidden")),
+            Match(text=(r"insufficient privileges|access is denied\. check credentials",)),
+            Match(status=(403,)),
+        ),
+        entry(
+            "graph-token-expired",
+            Category.CREDENTIALS,
+            Retry.SOON,
+            "Graph takes the access token for too old",
+            "Tokens live about an hour; a new one is fetched for the next try.",
+            "Nothing, if it passes. Else see that the clock of the machine is right.",
+            Match(names=("InvalidAuthenticationToken", "AuthenticationError"), text=(r"expired|lifetime",)),
+            Match(names=("TokenExpired", "ErrorTokenExpired")),
+        ),
+        entry(
+            "graph-token-refused",
+            Category.CREDENTIALS,
+            Retry.NO,
+            "Graph does not accept the access token",
+            "It was made for another service, tenant or cloud, or the application or sender is not known there.",
+            "See that the tenant, the application id and the cloud belong together and that the sender's mailbox is in "
+            "this tenant; enter the secret again (`PUT /api/secrets/graph-client-secret`).",
+            Match(
+                names=(
+                    *("InvalidAuthenticationToken", "AuthenticationError", "Authorization_IdentityNotFound"),
+                    *("UnauthenticatedRequest", "IdentityNotFound", "CompactToken", "InvalidMsaTicket"),
+                )
+            ),
+            Match(status=(401,)),
+        ),
+        entry(
+            "graph-mailbox-not-enabled",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The sender's mailbox cannot be used through Graph",
+            "It is inactive, soft-deleted, has no licence, or lives on an Exchange Server of your own.",
+            "Give the user an Exchange Online licence or another sender; a mailbox on Exchange Server sends through "
+            "the provider exchange or smtp.",
+            Match(
+                names=(
+                    "MailboxNotEnabledForRESTAPI",
+                    "MailboxNotSupportedForRESTAPI",
+                    "MailboxNotHostedInExchangeOnline",
+                )
+            ),
+        ),
+        entry(
+            "graph-sender-not-found",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "There is no such sender in the tenant",
+            "Graph finds no user or mailbox for the sender's address.",
+            "Correct the sender (the user's sender address, `default_sender`, or the request's `from`); it must be the "
+            "principal name or id of a user with a mailbox in this tenant.",
+            Match(
+                names=(
+                    *("ResourceNotFound", "Request_ResourceNotFound", "ErrorInvalidUser", "MailboxNotFound"),
+                    *("OrganizationFromTenantGuidNotFound", "ErrorUserNotFound", "UserNotFound"),
+                )
+            ),
+            Match(status=(404,)),
+        ),
+        entry(
+            "graph-extension-error",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "An extension of the tenant refuses the request",
+            "Something that is attached to Graph or the mailbox in this tenant answered in its place.",
+            "See which policies and add-ins work on the sender's mailbox (Exchange admin centre > Mail flow > Rules), "
+            "and ask Microsoft's support with the request-id of the answer.",
+            Match(names=("extensionError",)),
+        ),
+        entry(
+            "graph-mailbox-concurrency",
+            Category.THROTTLING,
+            Retry.SOON,
+            "Too many requests at once for one mailbox",
+            "Graph takes four at a time for an application and a mailbox.",
+            "Nothing: the mail waits until one of them is answered. See what else uses the mailbox with the same "
+            "application.",
+            Match(text=(r"mailbox ?concurrency",)),
+            Match(
+                names=("ApplicationThrottled", "TooManyRequests", "ErrorTooManyRequests"),
+                text=(r"mailbox ?concurrency",),
+            ),
+        ),
+        entry(
+            "graph-throttled",
+            Category.THROTTLING,
+            Retry.SOON,
+            "Graph asks to slow down",
+            "The application is over a limit: 10,000 requests in 10 minutes, or 150 MB in 5 minutes, for a mailbox.",
+            "Nothing: the mail waits as long as Graph asks. If it happens often, spread the mail over several "
+            "mailboxes.",
+            Match(
+                names=(
+                    *("ApplicationThrottled", "TooManyRequests", "ErrorTooManyRequests", "RequestThrottled"),
+                    *("activityLimitReached", "UserThrottled", "ThrottledRequest"),
+                )
+            ),
+            Match(text=(r"application is over its \S+ limit",)),
+            Match(status=(429,)),
+        ),
+        entry(
+            "graph-upload-lost",
+            Category.TRANSIENT,
+            Retry.SOON,
+            "The upload of a large message has to begin anew",
+            "Graph does not know the draft yet, or the upload session any more.",
+            "Nothing: a new draft is made.",
+            Match(names=("ErrorItemNotFound", "invalidRange", "uploadSessionNotFound", "ErrorIrresolvableConflict")),
+            Match(status=(409, 410, 412, 416)),
+        ),
+        entry(
+            "graph-not-accepted",
+            Category.UNKNOWN,
+            Retry.SOON,
+            "Graph answered, but did not accept the email",
+            "Only 202 means that it was accepted. Other successes have been seen with nothing sent.",
+            "Look for the email in the sender's Sent Items. If it happens with large mail, grant Mail.ReadWrite, so "
+            "that it goes through a draft.",
+            Match(status=(200, 201, 203, 204)),
+        ),
+    ),
+)

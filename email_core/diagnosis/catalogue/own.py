@@ -1,0 +1,79 @@
+"""Answers in our own words: nobody outside was asked, or nobody answered."""
+
+from email_core.diagnosis.model import Category, Match, Retry, Section, entry
+
+SECTION = Section(
+    title="This subsystem",
+    entries=(
+        entry(
+            "provider-not-configured",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The email's provider is not configured any more",
+            "The email was accepted for a provider that has no settings now.",
+            "Configure it again (for SMTP: `smtp_server`), or cancel the email and send it through another provider.",
+            Match(text=(r"^the provider \S+ is not configured",)),
+        ),
+        entry(
+            "content-gone",
+            Category.CONTENT,
+            Retry.NO,
+            "The email's content is gone from the storage",
+            "Its record is there but the message itself was deleted, by a rule or a person outside this subsystem.",
+            "See which lifecycle rule or script deletes blobs or rows of the storage account; send the email anew.",
+            Match(text=(r"^the content is gone from the storage",)),
+        ),
+        entry(
+            "storage-not-readable",
+            Category.TRANSIENT,
+            Retry.SOON,
+            "The email's content could not be read from the storage",
+            "The storage account did not answer in time. The email waits and is tried again.",
+            "Nothing, if it passes. Else see the storage account's health and firewall in the Azure portal.",
+            Match(text=(r"^the content could not be read from the storage",)),
+        ),
+        entry(
+            "answer-lost",
+            Category.TRANSIENT,
+            Retry.SOON,
+            "The answer was lost: nobody knows whether it was sent",
+            "The message had been handed over when the connection broke, the time was over or the worker ended, before "
+            "the answer was there or recorded.",
+            "The parameter `unconfirmed_policy` says what happens: sent again with the same Message-ID, or held until "
+            "you decide (`POST /api/emails/{id}/resend` or `/mark-sent`).",
+            Match(
+                text=(
+                    r"^the answer to the content was lost|^the provider did not finish within the lease",
+                    r"nobody knows whether the last attempt sent it|^the worker that had claimed it ended",
+                )
+            ),
+        ),
+        entry(
+            "put-aside",
+            Category.TRANSIENT,
+            Retry.SOON,
+            "The functions host gave the email up several times",
+            "Answering its doorbell failed again and again, for instance because the app ran out of memory.",
+            "Look into the log (Application Insights) at the time of the attempt: the cause is there.",
+            Match(text=(r"^answering its doorbell failed",)),
+        ),
+        entry(
+            "internal-error",
+            Category.UNKNOWN,
+            Retry.SOON,
+            "Something went wrong inside this subsystem",
+            "A provider failed in a way that it should not. The log of that time says where.",
+            "Look into the log (Application Insights) for the email's id, and report what it says.",
+            Match(text=(r"^internal error:",)),
+        ),
+        entry(
+            "smtp-connections-busy",
+            Category.THROTTLING,
+            Retry.SOON,
+            "All connections to the mail server are in use",
+            "The email had to wait longer than it may for a free connection. It is tried again.",
+            "If it happens often, raise `smtp_max_connections`, where the server allows more.",
+            Match(text=(r"^all connections to the server are busy",)),
+        ),
+    ),
+)

@@ -1,0 +1,54 @@
+"""What a caller gets to see of what went wrong."""
+
+import pytest
+
+from email_core.delivery_state import Status
+from email_core.diagnosis import by_id
+from email_core.message import Address
+from email_core.record import Attempt, RecipientResult
+from email_functions import representations
+from tests.support.emails import NOON, email
+
+BOB, EVE = Address("bob@example.com"), Address("eve@example.com")
+BUSY = Attempt(NOON, "smtp", "transient", "421 busy", 0.1, "smtp-busy")
+REFUSED = Attempt(NOON, "smtp", "permanent", "550 5.7.1 no", 0.1, "smtp-policy-refusal")
+PARTLY = Attempt(NOON, "smtp", "partly delivered", "250 OK", 0.1, "smtp-recipient-unknown")
+DELIVERED = Attempt(NOON, "smtp", "delivered", "250 OK", 0.1)
+OLD = Attempt(NOON, "smtp", "transient", "421 busy", 0.1)
+GONE = Attempt(NOON, "smtp", "transient", "421 busy", 0.1, "an-id-of-long-ago")
+EVE_REFUSED = {EVE.address: RecipientResult(Status.FAILED, "550 5.1.1 unknown")}
+EVE_GOT_IT = {EVE.address: RecipientResult(Status.SENT, "250 OK")}
+
+# status, attempts, results -> diagnosis of the email, of Bob, of Eve
+SEEN = [
+    (Status.UNSENT, (), {}, (None, None, None)),
+    (Status.UNSENT, (BUSY,), {}, ("smtp-busy", "smtp-busy", "smtp-busy")),
+    (Status.UNSENT, (REFUSED, BUSY), {}, ("smtp-busy", "smtp-busy", "smtp-busy")),
+    (Status.UNSENT, (BUSY,), EVE_GOT_IT, ("smtp-busy", "smtp-busy", None)),
+    (Status.FAILED, (BUSY, REFUSED), {}, ("smtp-policy-refusal", "smtp-policy-refusal", "smtp-policy-refusal")),
+    (Status.EXPIRED, (BUSY,), {}, ("smtp-busy", "smtp-busy", "smtp-busy")),
+    (Status.SENT, (BUSY, DELIVERED), {}, (None, None, None)),
+    (Status.SENT, (PARTLY,), EVE_REFUSED, ("smtp-recipient-unknown", None, "smtp-recipient-unknown")),
+    (Status.FAILED, (OLD,), {}, (None, None, None)),
+    (Status.FAILED, (GONE,), {}, (None, None, None)),
+]
+
+
+def id_of(diagnosis):
+    return diagnosis and diagnosis["id"]
+
+
+@pytest.mark.parametrize(("status", "attempts", "results", "ids"), SEEN)
+def test_email_and_recipients_have_the_diagnosis_of_what_stands_in_their_way(status, attempts, results, ids):
+    seen = representations.email(email(to=(BOB, EVE), status=status, attempts=attempts, results=results))
+    assert (id_of(seen["diagnosis"]), *(id_of(one["diagnosis"]) for one in seen["recipients"])) == ids
+
+
+def test_diagnosis_is_shown_with_its_explanation_and_fix():
+    found = by_id("smtp-busy")
+    assert representations.email(email(attempts=(BUSY,)))["diagnosis"] == {
+        "id": "smtp-busy",
+        "title": found.title,
+        "explanation": found.explanation,
+        "fix": found.fix,
+    }
