@@ -132,18 +132,14 @@ async def _app(connection: str, smtp_port: int) -> AsyncIterator[_App]:
         connection, QUEUE_NAMES[Mode.BATCH], message_decode_policy=TextBase64DecodePolicy()
     )
     async with all_azure_stores(connection) as stores, queue:
-        install(
-            connect(
-                stores=stores,
-                providers=configured_providers(parameters),
-                parameters=parameters,
-                secrets=MemorySecrets(utc_now),
-            )
-        )
+        secrets = MemorySecrets(utc_now)
+        providers = configured_providers(parameters, secrets)
+        install(connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets))
         try:
             yield _App(by_name["accept_email"], by_name["send_batch_email"], queue)
         finally:
             install(None)
+            providers["smtp"].close()
 
 
 # ---- what it is compared with

@@ -38,9 +38,13 @@ def parameters_table() -> str:
         if about["limits"]:
             allowed = f"{about['limits'][0]} to {about['limits'][1]} {about['unit']}".strip()
         meaning = f"{about['help']} ({allowed})" if allowed else about["help"]
-        default = f"`{row.default}`" if row.default != "" else ""
+        default = f"`{_as_written(row.default)}`" if row.default != "" else ""
         lines.append(f"| `{row.name}` | {meaning} | {default} |")
     return "\n".join(lines) + "\n"
+
+
+def _as_written(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def with_parameters(readme: str) -> str:

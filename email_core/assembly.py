@@ -30,6 +30,8 @@ from email_core.sweeper import Sweeper
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
 
+FEDERATION_SCOPE = "api://AzureADTokenExchange/.default"
+
 _MEBIBYTE = 1024 * 1024
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
 _BACKOFF: dict[str, Any] = {  # seconds; the queue and blob clients' own is 15 and more, while a caller waits
@@ -91,6 +93,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
 
     logging.getLogger("azure").setLevel(logging.WARNING)  # its clients write several lines a request otherwise
     parameters = parameters_from_settings(settings)
+    secrets = secret_store(settings)
     clients = StorageClients(settings)
     try:
         tables, blobs, queues = clients.tables(), clients.blobs(), clients.queues()
@@ -105,9 +108,9 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             keys=azure.AzureIdempotencyStore(tables),
             distributor=azure.AzureDistributorStore(tables),
         ),
-        providers=configured_providers(parameters),
+        providers=configured_providers(parameters, secrets),
         parameters=parameters,
-        secrets=secret_store(settings),
+        secrets=secrets,
     )
 
 
@@ -149,9 +152,20 @@ def connect(
     )
 
 
-def configured_providers(parameters: Parameters) -> dict[str, Provider]:
+def configured_providers(parameters: Parameters, secrets: SecretStore) -> dict[str, Provider]:
+    """Raises ConfigurationError where a provider's parameters do not go together."""
     smtp = SmtpSettings.from_parameters(parameters)
-    return {SmtpProvider.name: SmtpProvider(smtp)} if smtp else {}
+    return {SmtpProvider.name: SmtpProvider(smtp, secrets, assertion=_assertion(smtp))} if smtp else {}
+
+
+def _assertion(smtp: SmtpSettings) -> Callable[[], str] | None:
+    """The managed identity's token for an app registration that trusts it. The identity blocks while it asks."""
+    if smtp.oauth is None or smtp.oauth.credential != "federation":
+        return None
+    from azure.identity import ManagedIdentityCredential
+
+    identity = ManagedIdentityCredential(client_id=smtp.oauth.managed_identity_client_id)
+    return lambda: identity.get_token(FEDERATION_SCOPE).token
 
 
 def secret_store(settings: Mapping[str, str]) -> SecretStore:

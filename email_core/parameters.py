@@ -15,7 +15,7 @@ DEFAULT_DAYS = 30
 
 
 def _row(
-    default: str | int,
+    default: str | int | bool,
     help: str,
     *,
     unit: str = "",
@@ -44,13 +44,67 @@ class Parameters:
         "Message-ID; hold keeps it until an administrator resends it or marks it as sent.",
         choices=("resend", "hold"),
     )
-    smtp_server: str = _row("", "The outgoing mail server's host name. Empty: SMTP is not configured.")
-    smtp_port: int = _row(587, "The outgoing mail server's port.", limits=(1, 65535))
+    smtp_preset: str = _row(
+        "generic",
+        "The mail service, which fills in whatever is not set below: generic (any server; name it in smtp_server), "
+        "exchange_online, outlook (Outlook.com, Hotmail, MSN, Windows Live Mail), gmail, yahoo, or hve (Microsoft 365 "
+        "High Volume Email).",
+        choices=("generic", "exchange_online", "outlook", "gmail", "yahoo", "hve"),
+    )
+    smtp_server: str = _row(
+        "", "The outgoing mail server's host name. Empty: the preset's; with generic, SMTP is not configured."
+    )
+    smtp_port: int = _row(0, "The outgoing mail server's port; 0 means the preset's, 587.", limits=(0, 65535))
     smtp_security: str = _row(
-        "starttls",
-        "How the connection is encrypted: starttls (required, never skipped), tls (from the first byte), or none "
-        "(only for a relay inside your own network).",
-        choices=("starttls", "tls", "none"),
+        "preset",
+        "How the connection is encrypted: starttls (required, never skipped), tls (from the first byte), none "
+        "(only for a relay inside your own network), or as the preset says: starttls.",
+        choices=("preset", "starttls", "tls", "none"),
+    )
+    smtp_authentication: str = _row(
+        "preset",
+        "How the account signs in: none, password (the secret smtp-password), oauth (XOAUTH2 with client credentials), "
+        "or as the preset says: oauth with exchange_online; with generic, password where smtp_user_name is set, else "
+        "none; password with the others.",
+        choices=("preset", "none", "password", "oauth"),
+    )
+    smtp_user_name: str = _row("", "The account that signs in; for Exchange Online the mailbox's address.")
+    smtp_envelope_sender: str = _row(
+        "email",
+        "Who gets the bounces (MAIL FROM): the From address of the email, or the account's smtp_user_name.",
+        choices=("email", "account"),
+    )
+    smtp_tenant_id: str = _row("", "OAuth: the tenant's id or domain in Microsoft Entra.")
+    smtp_client_id: str = _row("", "OAuth: the application (client) id of the app registration.")
+    smtp_oauth_credential: str = _row(
+        "secret",
+        "OAuth: how the app registration proves who it is: secret (the secret smtp-client-secret), certificate (the "
+        "secret smtp-client-certificate), or federation (the function app's managed identity).",
+        choices=("secret", "certificate", "federation"),
+    )
+    smtp_managed_identity_client_id: str = _row(
+        "", "OAuth by federation: the client id of a user-assigned managed identity. Empty: the system-assigned one."
+    )
+    smtp_token_authority: str = _row(
+        "https://login.microsoftonline.com", "OAuth: where tokens come from; another address in a national cloud."
+    )
+    smtp_token_scope: str = _row(
+        "https://outlook.office365.com/.default",
+        "OAuth: what the token is for; another address in a national cloud.",
+    )
+    smtp_certificate_authority: str = _row(
+        "", "A private certificate authority to trust as well as the system's: its certificate in PEM."
+    )
+    smtp_verify_certificate: bool = _row(
+        True,
+        "Whether the server must prove by its certificate that it is the one named. false is taken only for a loopback "
+        "or private address.",
+    )
+    smtp_max_connections: int = _row(
+        0,
+        "Connections that one instance keeps to the server at most; 0 means the preset's: 3 with exchange_online, 8 "
+        "with the others.",
+        limits=(0, 100),
     )
     smtp_local_hostname: str = _row("", "The name given in EHLO. Empty: this machine's own.")
 
@@ -80,8 +134,10 @@ def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:
     return Parameters(**values)
 
 
-def _parse(setting: str, row: "Field[Any]", text: str) -> str | int:
+def _parse(setting: str, row: "Field[Any]", text: str) -> str | int | bool:
     choices, limits = row.metadata["choices"], row.metadata["limits"]
+    if isinstance(row.default, bool):
+        return _truth(setting, text)
     if choices and text not in choices:
         raise ConfigurationError(setting, "has a value that is not allowed", f"Use one of {', '.join(choices)}.")
     if not isinstance(row.default, int):
@@ -90,3 +146,9 @@ def _parse(setting: str, row: "Field[Any]", text: str) -> str | int:
     if not text.isdecimal() or len(text) > 9 or not low <= int(text) <= high:
         raise ConfigurationError(setting, "is not a number within its limits", f"Use {low} to {high}.")
     return int(text)
+
+
+def _truth(setting: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ConfigurationError(setting, "is neither true nor false", "Use true or false.")
+    return text.lower() == "true"

@@ -1,5 +1,6 @@
 """What every provider is: it takes one submission and says, in one Outcome, what became of it."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,13 +57,47 @@ class Submission:
     content: Content = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data. `detail` is what was found
+    or answered there."""
+
+    name: str
+    succeeded: bool
+    detail: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A test email: its steps as far as they went, the last one failed or none, and the outcome."""
+
+    steps: tuple[Step, ...]
+    outcome: Outcome
+
+
 class Provider(ABC):
-    """One configured way to send. `submit` never raises for what a provider or a network does: that is an Outcome."""
+    """One configured way to send. `submit` never raises for what a provider or a network does: that is an Outcome.
+
+    `configuration` is another text after any change of the provider's parameters, and tells none of them.
+    """
 
     name: ClassVar[str]
+    configuration: str = ""
 
     @abstractmethod
     async def submit(self, submission: Submission) -> Outcome: ...
+
+    async def rehearse(self, submission: Submission) -> Rehearsal:
+        """Sends a test email now, on a way of its own, and tells each step."""
+        started = time.monotonic()
+        outcome = await self.submit(submission)
+        succeeded = outcome.kind is OutcomeKind.DELIVERED
+        return Rehearsal((Step("request", succeeded, outcome.reply, time.monotonic() - started),), outcome)
+
+    def close(self) -> None:
+        """Lets go of what is kept between emails. The provider can be used again."""
+        return
 
     async def was_sent(self, *, sender: str, message_id: str) -> bool | None:
         """Proof after a lost answer: True or False where the provider can tell, None where it cannot."""

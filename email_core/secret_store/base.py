@@ -24,6 +24,10 @@ class SecretName(StrEnum):
         "smtp-client-secret",
         "The client secret of the app registration that signs in to the SMTP server with OAuth.",
     )
+    SMTP_CLIENT_CERTIFICATE = (
+        "smtp-client-certificate",
+        "The certificate and private key (PEM) of the app registration that signs in to the SMTP server with OAuth.",
+    )
     GRAPH_CLIENT_SECRET = (
         "graph-client-secret",
         "The client secret of the app registration that sends through Microsoft Graph.",

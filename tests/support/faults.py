@@ -254,7 +254,7 @@ async def worker(
     """A worker with clients of its own."""
     clock = clock or MovedClock()
     if isinstance(smtp, Inbox):
-        smtp = SmtpProvider(SmtpSettings(server="127.0.0.1", port=smtp.port, security="none", local_hostname=None))
+        smtp = SmtpProvider(SmtpSettings(server="127.0.0.1", port=smtp.port, security="none"), MemorySecrets(clock))
     queues = [QueueClient.from_connection_string(connection, QUEUE_NAMES[mode], **RETRIES) for mode in Mode]
     async with all_azure_stores(connection) as stores:
         core = connect(
@@ -267,6 +267,7 @@ async def worker(
         try:
             yield Worker(core, clock, queues)
         finally:
+            smtp.close()
             await asyncio.gather(*(queue.close() for queue in queues))
 
 

@@ -1,13 +1,31 @@
 """An SMTP server on loopback that says what a test tells it to, and remembers what it was told."""
 
 import asyncio
+import base64
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
+
+from email_core.content import InlineContent
+from email_core.providers.base import Submission
+from email_core.providers.smtp import SmtpProvider, SmtpSettings
+from email_core.secret_store.base import SecretName
+from email_core.secret_store.memory import MemorySecrets
+from tests.support.emails import NOON
 
 DROP = "drop the connection"
 HANG = "say nothing"
+
+SUBMISSION = Submission(
+    sender="ann@contoso.com",
+    recipients=("bob@example.com", "eve@example.com"),
+    message_id="<1@contoso.com>",
+    content=InlineContent(b"Subject: Dots\r\n\r\n.\r\n..two\r\nend\r\n"),
+)
+EXTENSIONS = ("8BITMIME", "SIZE 35882577", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+PASSWORD = "right"
 
 _OK = {
     "connect": "220 test ESMTP",
@@ -16,30 +34,38 @@ _OK = {
     "data": "354 go on",
     "content": "250 2.0.0 queued as 4711",
     "rset": "250 2.0.0 OK",
-    "quit": "221 2.0.0 bye",
     "starttls": "220 2.0.0 go on",
 }
 
 
 @dataclass
 class SmtpServer:
-    """`replies` maps a step (connect, ehlo, starttls, mail, rcpt, data, content) or one command line in lower case
-    to a reply, DROP or HANG."""
+    """`replies` maps a step (connect, ehlo, starttls, auth, mail, rcpt, data, content) or one command line in lower
+    case to a reply, DROP or HANG; or to a list of them, one a time, and then the usual reply.
 
-    replies: Mapping[str, str]
+    Who signs in must give PASSWORD, as a password or as a token.
+    """
+
+    replies: Mapping[str, str | list[str]]
     extensions: tuple[str, ...]
     tls: ssl.SSLContext | None = None
     port: int = 0
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
+    connections: int = 0
     open_connections: int = 0
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def steps(self) -> list[str]:
+        return [command.split()[0] for command in self.commands]
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self.open_connections += 1
         try:
             await self._converse(reader, writer)
-        except ConnectionError:
+        except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went away: some tests want just that
         finally:
             self.open_connections -= 1
@@ -50,22 +76,45 @@ class SmtpServer:
             return
         while line := await reader.readline():
             command = line.decode().rstrip("\r\n")
-            self.commands.append(command)
             step = command.partition(" ")[0].lower()
+            if step == "quit":  # said when the test is over, or nearly: not worth a line in each of them
+                return
+            self.commands.append(command)
+            if step == "auth" and step not in self.replies:
+                await self._authenticate(reader, writer, *command.split()[1:])
+                continue
             reply = self._reply(step, command)
             if not await self._say(writer, reply):
                 return
             if step == "starttls" and reply.startswith("2"):
+                if self.tls is None:
+                    return  # it breaks off where the handshake should begin
                 await writer.start_tls(self.tls)
             if step == "data" and reply.startswith("3"):
                 self.contents.append(await reader.readuntil(b"\r\n.\r\n"))
                 if not await self._say(writer, self._reply("content", "")):
                     return
 
+    async def _authenticate(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, initial: str = ""
+    ) -> None:
+        given = base64.b64decode(initial)
+        if method == "LOGIN":
+            await self._say(writer, "334 UGFzc3dvcmQ6")
+            given = base64.b64decode(await reader.readline())
+        right = given.endswith(PASSWORD.encode()) or f"Bearer {PASSWORD}\x01" in given.decode()
+        await self._say(writer, "235 2.7.0 welcome" if right else "535 5.7.8 wrong")
+
     def _reply(self, step: str, command: str) -> str:
-        if step in ("ehlo", "helo") and step not in self.replies:
+        for key in (command.lower(), step):
+            told = self.replies.get(key)
+            if isinstance(told, str):
+                return told
+            if told:
+                return told.pop(0)
+        if step in ("ehlo", "helo"):
             return "\r\n".join([*(f"250-{one}" for one in ("test", *self.extensions)), "250 HELP"])
-        return self.replies.get(command.lower()) or self.replies.get(step) or _OK.get(step, "500 5.5.1 what?")
+        return _OK.get(step, "500 5.5.1 what?")
 
     async def _say(self, writer: asyncio.StreamWriter, reply: str) -> bool:
         if reply == DROP:
@@ -80,8 +129,8 @@ class SmtpServer:
 
 @asynccontextmanager
 async def smtp_server(
-    replies: Mapping[str, str] | None = None,
-    extensions: tuple[str, ...] = ("8BITMIME", "SIZE 35882577", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
+    replies: Mapping[str, str | list[str]] | None = None,
+    extensions: tuple[str, ...] = EXTENSIONS,
     *,
     tls: ssl.SSLContext | None = None,
     implicit_tls: ssl.SSLContext | None = None,
@@ -94,7 +143,7 @@ async def smtp_server(
         with suppress(asyncio.CancelledError):  # the end of the test, for one that hangs
             await server.serve(reader, writer)
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=implicit_tls)
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=implicit_tls, limit=2**20)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
@@ -103,3 +152,21 @@ async def smtp_server(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def secrets(**values: str) -> MemorySecrets:
+    """`secrets(smtp_password="right")`."""
+    store = MemorySecrets(lambda: NOON)
+    store._kept = {SecretName(name.replace("_", "-")): (value, NOON) for name, value in values.items()}
+    return store
+
+
+@contextmanager
+def provider(server: SmtpServer, store: MemorySecrets | None = None, **settings: Any) -> Iterator[SmtpProvider]:
+    """One that sends to `server`, without TLS unless `settings` say so, and keeps nothing when the test ends."""
+    values = {"server": "127.0.0.1", "port": server.port, "security": "none", "local_hostname": "client.test"}
+    one = SmtpProvider(SmtpSettings(**values | settings), store or secrets())
+    try:
+        yield one
+    finally:
+        one.close()

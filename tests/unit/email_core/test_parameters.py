@@ -13,7 +13,7 @@ def test_every_parameter_has_help_that_ends_as_a_sentence(name):
     assert ROWS[name].metadata["help"].endswith(".")
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if isinstance(row.default, int)])
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if type(row.default) is int])
 def test_every_number_has_limits_that_hold_its_default(name):
     low, high = ROWS[name].metadata["limits"]
     assert low <= ROWS[name].default <= high
@@ -39,7 +39,8 @@ def test_settings_of_others_are_none_of_ours():
         ("smtp_server", "  mail.contoso.com ", "mail.contoso.com"),
         ("smtp_server", "", ""),
         ("smtp_port", "25", 25),
-        ("smtp_port", "1", 1),
+        ("smtp_port", "0", 0),
+        ("smtp_verify_certificate", "False", False),
         ("smtp_port", "65535", 65535),
         ("smtp_security", "tls", "tls"),
         ("default_sender", "ann@contoso.com", "ann@contoso.com"),
@@ -54,16 +55,16 @@ def test_a_setting_takes_the_place_of_the_default(name, text, value):
 @pytest.mark.parametrize(
     ("name", "text", "fix"),
     [
-        ("smtp_port", "", "Use 1 to 65535."),
-        ("smtp_port", "0", "Use 1 to 65535."),
-        ("smtp_port", "65536", "Use 1 to 65535."),
-        ("smtp_port", "-25", "Use 1 to 65535."),
-        ("smtp_port", "25.0", "Use 1 to 65535."),
-        ("smtp_port", "²5", "Use 1 to 65535."),
-        ("smtp_port", "9" * 5000, "Use 1 to 65535."),
+        ("smtp_port", "", "Use 0 to 65535."),
+        ("smtp_port", "65536", "Use 0 to 65535."),
+        ("smtp_port", "-25", "Use 0 to 65535."),
+        ("smtp_port", "25.0", "Use 0 to 65535."),
+        ("smtp_port", "²5", "Use 0 to 65535."),
+        ("smtp_port", "9" * 5000, "Use 0 to 65535."),
         ("attachment_size_limit", "151", "Use 0 to 150."),
-        ("smtp_security", "ssl", "Use one of starttls, tls, none."),
-        ("smtp_security", "TLS", "Use one of starttls, tls, none."),
+        ("smtp_security", "ssl", "Use one of preset, starttls, tls, none."),
+        ("smtp_verify_certificate", "no", "Use true or false."),
+        ("smtp_security", "TLS", "Use one of preset, starttls, tls, none."),
         ("batch_provider", "pigeon", "Use one of smtp."),
         ("smtp_sever", "x", "The parameters are "),
         ("", "x", "The parameters are "),

@@ -1,61 +1,30 @@
 """What the SMTP provider makes of everything a server can say or do, on a real connection."""
 
 import asyncio
-import ssl
-from dataclasses import replace
 
 import pytest
-import trustme
 
 from email_core.content import InlineContent
-from email_core.providers import smtp
 from email_core.providers.base import Outcome, OutcomeKind, RecipientVerdict, Submission
-from email_core.providers.smtp import SmtpProvider, SmtpSettings
+from email_core.providers.smtp import connection, transaction
+from email_core.providers.smtp.transaction import needs_smtputf8
 from tests.support.azurite import free_port
-from tests.support.smtp_server import DROP, HANG, SmtpServer, smtp_server
-
-SUBMISSION = Submission(
-    sender="ann@contoso.com",
-    recipients=("bob@example.com", "eve@example.com"),
-    message_id="<1@contoso.com>",
-    content=InlineContent(b"Subject: Dots\r\n\r\n.\r\n..two\r\nend\r\n"),
-)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def trusted(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-def provider(server: SmtpServer, security: str = "none", trusted: ssl.SSLContext | None = None) -> SmtpProvider:
-    settings = SmtpSettings(server="127.0.0.1", port=server.port, security=security, local_hostname="client.test")
-    return SmtpProvider(settings, trusted)
+from tests.support.smtp_server import DROP, HANG, SUBMISSION, SmtpServer, provider, smtp_server
 
 
 async def submit(server: SmtpServer, submission: Submission = SUBMISSION) -> Outcome:
-    return await provider(server).submit(submission)
+    with provider(server) as one:
+        return await one.submit(submission)
 
 
 async def test_accepted_content_is_delivered_with_the_server_s_words():
     async with smtp_server() as server:
-        assert await submit(server) == Outcome(kind=OutcomeKind.DELIVERED, reply="250 2.0.0 queued as 4711")
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.DELIVERED, "250 2.0.0 queued as 4711")
+    assert (outcome.stage, outcome.code, outcome.recipients) == ("data", 250, {})
     assert server.commands == [
         "EHLO client.test",
-        f"MAIL FROM:<ann@contoso.com> size={SUBMISSION.content.size}",
+        f"MAIL FROM:<ann@contoso.com> SIZE={SUBMISSION.content.size}",
         "RCPT TO:<bob@example.com>",
         "RCPT TO:<eve@example.com>",
         "DATA",
@@ -76,7 +45,7 @@ REPLIES = [
     ("connect", "garbage", OutcomeKind.TRANSIENT),
     ("ehlo", DROP, OutcomeKind.TRANSIENT),
     ("mail", "451 4.3.0 later", OutcomeKind.TRANSIENT),
-    ("mail", "550 5.7.60 not as this sender", OutcomeKind.PERMANENT),
+    ("mail", "550 5.7.60 not as this sender", OutcomeKind.CONFIGURATION),
     ("mail", DROP, OutcomeKind.TRANSIENT),
     ("rcpt", "450 4.2.0 later", OutcomeKind.TRANSIENT),
     ("rcpt", "550 5.1.1 unknown", OutcomeKind.PERMANENT),
@@ -87,6 +56,10 @@ REPLIES = [
     ("content", "451 4.3.0 later", OutcomeKind.TRANSIENT),
     ("content", "554 5.6.0 spam", OutcomeKind.PERMANENT),
     ("content", DROP, OutcomeKind.UNCONFIRMED),
+    ("content", "garbage", OutcomeKind.UNCONFIRMED),
+    ("content", "334 go on", OutcomeKind.UNCONFIRMED),
+    ("mail", "garbage", OutcomeKind.TRANSIENT),
+    ("rcpt", "99", OutcomeKind.TRANSIENT),
 ]
 
 
@@ -95,8 +68,9 @@ async def test_reply_means(step, reply, kind):
     async with smtp_server({step: reply}) as server:
         outcome = await submit(server)
     assert outcome.kind is kind
-    if reply[0] in "45" and step != "connect":
-        assert outcome.reply == reply
+    assert outcome.stage == ("data" if step == "content" else step)
+    if reply[0] in "45" and reply[:3] != "421":
+        assert (outcome.reply, outcome.code) == (reply, int(reply[:3]))
 
 
 @pytest.mark.parametrize(
@@ -109,8 +83,9 @@ async def test_reply_means(step, reply, kind):
     ],
 )
 async def test_server_that_says_nothing_is_given_up(step, kind, monkeypatch):
-    monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(smtp, "COMMAND_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "COMMAND_SECONDS", 0.05)
+    monkeypatch.setattr(transaction, "ANSWER_SECONDS", 0.05)
     async with smtp_server({step: HANG}) as server:
         assert (await submit(server)).kind is kind
 
@@ -184,43 +159,8 @@ async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
     ],
 )
 def test_utf8_in_the_envelope_or_a_header_needs_smtputf8(about, mime, needed):
-    assert smtp.needs_smtputf8(replace(SUBMISSION, **about), mime) is needed
-
-
-async def test_starttls_is_used_before_anything_is_said(server_tls, trusted):
-    async with smtp_server(tls=server_tls) as server:
-        assert (await provider(server, "starttls", trusted).submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
-    assert [command.split()[0] for command in server.commands] == [
-        "EHLO",
-        "STARTTLS",
-        "EHLO",
-        "MAIL",
-        "RCPT",
-        "RCPT",
-        "DATA",
-    ]
-
-
-async def test_implicit_tls_delivers(server_tls, trusted):
-    async with smtp_server(implicit_tls=server_tls) as server:
-        assert (await provider(server, "tls", trusted).submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
-
-
-async def test_server_without_starttls_is_a_matter_of_configuration_and_gets_no_mail(trusted):
-    async with smtp_server() as server:
-        outcome = await provider(server, "starttls", trusted).submit(SUBMISSION)
-    assert outcome.kind is OutcomeKind.CONFIGURATION
-    assert [command.split()[0] for command in server.commands] == ["EHLO"]
-
-
-@pytest.mark.parametrize("security", ["starttls", "tls"])
-async def test_certificate_that_nobody_vouches_for_is_a_matter_of_configuration(security, server_tls):
-    tls = {"tls": server_tls} if security == "starttls" else {"implicit_tls": server_tls}
-    async with smtp_server(**tls) as server:
-        outcome = await provider(server, security).submit(SUBMISSION)
-    assert outcome.kind is OutcomeKind.CONFIGURATION
-    assert "certificate" in outcome.reply
-    assert server.contents == []
+    envelope = {"sender": "ann@contoso.com", "recipients": ("bob@example.com",)} | about
+    assert needs_smtputf8(envelope["sender"], envelope["recipients"], mime) is needed
 
 
 @pytest.mark.parametrize("step", ["mail", "content"])

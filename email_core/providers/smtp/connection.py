@@ -1,0 +1,253 @@
+"""One connection to the server: connected, encrypted, greeted and signed in; then one command after another.
+
+Each step says where it failed, because what an error means depends on that: until the content is handed over nothing
+can have been sent.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiosmtplib
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+
+from email_core.providers.base import Outcome
+from email_core.providers.smtp.authentication import NotSignedIn, SignIn
+from email_core.providers.smtp.outcome import (
+    Reply,
+    outcome_of_failure,
+    outcome_of_network,
+    outcome_of_reply,
+    words_of,
+)
+from email_core.providers.smtp.settings import SmtpSettings, is_private
+
+CONNECT_SECONDS = 30.0  # for each step until the connection can be used
+COMMAND_SECONDS = 60.0
+PIECE = 128 * 1024  # octets written at once: what a slow server keeps waiting in memory
+
+NETWORK_ERRORS = (SMTPException, OSError, TimeoutError)
+
+Heard = Callable[[str, str], None]  # stage, detail: told of each step that was taken
+
+
+class NotConnected(Exception):
+    """There is no connection to send with. `outcome` says why."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.kind)
+        self.outcome = outcome
+
+
+class ConnectionLost(Exception):
+    """The conversation broke off, or an answer was none that can be understood: the connection is closed."""
+
+
+class Connection:
+    """What is kept between emails. `messages` counts the transactions begun on it."""
+
+    def __init__(self, client: SMTP, opened_at: float) -> None:
+        self._client = client
+        self.opened_at = opened_at
+        self.used_at = opened_at
+        self.messages = 0
+        self.is_clean = True  # no transaction is left open
+
+    @property
+    def is_open(self) -> bool:
+        return self._client.is_connected
+
+    def offers(self, extension: str) -> bool:
+        return self._client.supports_extension(extension)
+
+    @property
+    def size_limit(self) -> int | None:
+        """Octets, None where the server has no limit or says none (RFC 1870)."""
+        return _number(self._client.esmtp_extensions.get("size", "")) or None
+
+    @property
+    def most_recipients(self) -> int | None:
+        """RFC 9422: `LIMITS RCPTMAX=100 MAILMAX=20`."""
+        for limit in self._client.esmtp_extensions.get("limits", "").upper().split():
+            name, _, value = limit.partition("=")
+            if name == "RCPTMAX":
+                return _number(value) or None
+        return None
+
+    async def command(self, *words: bytes, seconds: float | None = None) -> Reply:
+        """Raises ConnectionLost."""
+        try:
+            response = await self._client.execute_command(*words, timeout=seconds or COMMAND_SECONDS)
+        except NETWORK_ERRORS as error:
+            self.close()
+            raise ConnectionLost(words_of(error)) from error
+        if not 200 <= response.code < 600:
+            self.close()
+            raise ConnectionLost(f"the server answered {response.code}, which is no reply to this")
+        return Reply.of(response.code, response.message)
+
+    async def write(self, octets: bytes) -> None:
+        """Content, no faster than the server takes it. Raises ConnectionLost."""
+        protocol = self._client.protocol
+        try:
+            if protocol is None:
+                raise ConnectionError("Connection lost")
+            for start in range(0, len(octets), PIECE):
+                protocol.write(octets[start : start + PIECE])
+                await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
+        except NETWORK_ERRORS as error:
+            self.close()
+            raise ConnectionLost(words_of(error)) from error
+
+    async def reset(self, seconds: float) -> bool:
+        """Whether the server is still there and ready for the next transaction."""
+        try:
+            self.is_clean = (await self.command(b"RSET", seconds=seconds)).code == 250
+        except ConnectionLost:
+            return False
+        return self.is_clean
+
+    def quit(self) -> None:
+        """Says goodbye and does not wait for the answer."""
+        if self._client.protocol is not None and self.is_open:
+            self._client.protocol.write(b"QUIT\r\n")
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Connector:
+    """Opens connections to one server, each in the same way."""
+
+    def __init__(self, settings: SmtpSettings, sign_in: SignIn | None, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._sign_in = sign_in
+        self._clock = clock
+        self._tls_context = settings.tls_context()
+        self._local_hostname = settings.local_hostname
+
+    async def open(self, heard: Heard | None = None) -> Connection:
+        """Raises NotConnected. A sign-in that was refused is tried once more where its secret has changed."""
+        if self._local_hostname is None:
+            self._local_hostname = await asyncio.to_thread(socket.getfqdn)  # asks the DNS: once, and not in the loop
+        try:
+            return await self._opened(heard)
+        except NotSignedIn as refusal:
+            if not (refusal.may_be_mended and await self._has_changed()):
+                raise NotConnected(refusal.outcome) from refusal
+        try:
+            return await self._opened(heard)
+        except NotSignedIn as refusal:
+            raise NotConnected(refusal.outcome) from refusal
+
+    async def _has_changed(self) -> bool:
+        try:
+            return self._sign_in is not None and await self._sign_in.has_changed()
+        except NotSignedIn as unreadable:
+            raise NotConnected(unreadable.outcome) from unreadable
+
+    async def _opened(self, heard: Heard | None) -> Connection:
+        client = SMTP(
+            hostname=self._settings.server,
+            port=self._settings.port,
+            local_hostname=self._local_hostname,
+            use_tls=self._settings.security == "tls",
+            start_tls=False,  # asked for below, so that the address is checked before
+            tls_context=self._tls_context,
+            timeout=CONNECT_SECONDS,
+        )
+        try:
+            await self._take_steps(client, heard or unheard)
+        except BaseException:
+            client.close()
+            raise
+        return Connection(client, self._clock())
+
+    async def _take_steps(self, client: SMTP, heard: Heard) -> None:
+        with _step("connect"):
+            greeting = await client.connect()
+        heard("connect", Reply.of(*greeting).text)
+        self._check_address(client)
+        if self._settings.security == "starttls":
+            with _step("ehlo"):
+                await _greet(client)
+            with _step("tls"):
+                await client.starttls()
+        if self._settings.security != "none" and heard is not unheard:
+            heard("tls", await asyncio.to_thread(_about_tls, client.get_transport_info("ssl_object")))
+        with _step("ehlo"):
+            offered = await _greet(client)
+        heard("ehlo", offered)
+        if self._sign_in is not None:
+            with _step("auth"):
+                signed_in = await self._sign_in.sign_in(client, encrypted=self._settings.security != "none")
+            heard("auth", f"{signed_in.method}: {signed_in.reply.text}")
+
+    def _check_address(self, client: SMTP) -> None:
+        """A password goes to no public address in clear text, and no email to one that proves nothing."""
+        settings = self._settings
+        exposed = self._sign_in is not None if settings.security == "none" else not settings.verify_certificate
+        if exposed and not is_private(str(client.get_transport_info("peername")[0])):
+            raise NotConnected(outcome_of_failure("tls", _EXPOSED, mends_itself=False))
+
+
+_EXPOSED = (
+    "the server has a public address, and its certificate is not to be checked or the connection not to be encrypted: "
+    "set smtp_verify_certificate to true and smtp_security to starttls or tls"
+)
+
+
+@contextmanager
+def _step(stage: str) -> Iterator[None]:
+    """Foreign errors end here."""
+    try:
+        yield
+    except SMTPResponseException as error:
+        if error.code < 200:  # the client's own number for what cannot be understood
+            raise NotConnected(outcome_of_network(stage, error)) from error
+        raise NotConnected(outcome_of_reply(stage, Reply.of(error.code, error.message))) from error
+    except NETWORK_ERRORS as error:
+        raise NotConnected(outcome_of_network(stage, error)) from error
+
+
+async def _greet(client: SMTP) -> str:
+    """What the server offers must be known before MAIL."""
+    try:
+        response = await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        if not client.is_connected:
+            raise
+        response = await client.helo()  # a server of before 1995: it offers nothing
+    return Reply.of(*response).text
+
+
+def unheard(stage: str, detail: str) -> None:
+    """Nobody listens."""
+
+
+def _about_tls(connection: ssl.SSLObject) -> str:
+    """`TLSv1.3, certificate of smtp.contoso.com, valid until 2027-01-31`."""
+    from cryptography import x509
+
+    octets = connection.getpeercert(binary_form=True)
+    if octets is None:
+        return f"{connection.version()}, no certificate"
+    certificate = x509.load_der_x509_certificate(octets)
+    until = certificate.not_valid_after_utc.date().isoformat()
+    return f"{connection.version()}, certificate of {_names(certificate, x509)}, valid until {until}"
+
+
+def _names(certificate: Any, x509: Any) -> str:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return str(certificate.subject.rfc4514_string())
+    return ", ".join(str(name.value) for name in names)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,165 @@
+"""What a reply, a failure, or several transactions together mean for an email. Pure; the catalogue decides first."""
+
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from email_core.diagnosis import Diagnosis, diagnose
+from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict
+
+PROVIDER = "smtp"
+LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
+BEFORE_MAIL = frozenset({"connect", "tls", "ehlo", "auth"})  # no email is to blame for what is said there
+_TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
+
+
+class Reply(NamedTuple):
+    """A server's answer. `text` is all of it, on one line: `250 2.0.0 queued`."""
+
+    code: int
+    text: str
+
+    @classmethod
+    def of(cls, code: int, message: str) -> "Reply":
+        return cls(code, f"{code} {message}".replace("\n", " "))
+
+    @property
+    def says_too_many(self) -> bool:
+        """Whether a transaction with fewer recipients would do (RFC 5321, 4.5.3.1.10)."""
+        return self.code >= 400 and bool(_TOO_MANY_RECIPIENTS.search(self.text))
+
+
+def outcome_of_reply(stage: str, reply: Reply, recipients: Mapping[str, RecipientReply] | None = None) -> Outcome:
+    """Of a reply that is a refusal of everything, for now or for good."""
+    found = diagnose(provider=PROVIDER, stage=stage, code=reply.code, reply=reply.text)
+    return Outcome(
+        kind=_kind(found, stage, for_good=reply.code >= 500),
+        reply=reply.text,
+        recipients=recipients or {},
+        retry_after=_wait(found),
+        stage=stage,
+        code=reply.code,
+    )
+
+
+def outcome_of_failure(stage: str, words: str, *, mends_itself: bool = True) -> Outcome:
+    """Where there was no reply: nothing had been handed over. `words` are ours, or those of the network."""
+    found = diagnose(provider=PROVIDER, stage=stage, code=None, reply=words)
+    return Outcome(
+        kind=_kind(found, stage, for_good=not mends_itself), reply=words, retry_after=_wait(found), stage=stage
+    )
+
+
+def outcome_of_network(stage: str, error: BaseException) -> Outcome:
+    """Of a connection that could not be made. TLS that fails is a matter of configuration, but where it broke off."""
+    for link in _chain(error):
+        if isinstance(link, ssl.SSLError):
+            broke_off = isinstance(link, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError))
+            return outcome_of_failure("tls", f"no TLS with the server: {link}", mends_itself=broke_off)
+    return outcome_of_failure(stage, f"no connection to the server: {words_of(error)}")
+
+
+def refusal_of_recipient(reply: Reply) -> tuple[RecipientReply, Outcome]:
+    """What a refused RCPT means for this one, and for the email if nobody else is left."""
+    outcome = outcome_of_reply("rcpt", reply)
+    refused = outcome.kind is OutcomeKind.PERMANENT
+    return RecipientReply(RecipientVerdict.REFUSED if refused else RecipientVerdict.LATER, reply.text), outcome
+
+
+def nobody_accepted(refusals: Mapping[str, tuple[RecipientReply, Outcome]]) -> Outcome:
+    """Some may be taken later: then the email is not over, though some of its recipients are."""
+    outcomes = [outcome for _, outcome in refusals.values()]
+    waiting = [outcome for outcome in outcomes if outcome.kind is not OutcomeKind.PERMANENT]
+    said = min(waiting or outcomes, key=lambda one: one.kind is not OutcomeKind.CONFIGURATION)
+    return Outcome(
+        kind=said.kind,
+        reply=said.reply,
+        recipients={address: reply for address, (reply, _) in refusals.items()},
+        retry_after=soonest(waiting),
+        stage=said.stage,
+        code=said.code,
+    )
+
+
+def soonest(outcomes: Iterable[Outcome]) -> timedelta | None:
+    """None, the usual wait, as soon as one of them has no other."""
+    waits = [outcome.retry_after for outcome in outcomes]
+    known = [wait for wait in waits if wait is not None]
+    return min(known) if known and len(known) == len(waits) else None
+
+
+def combined(parts: Sequence[tuple[tuple[str, ...], Outcome]], left: tuple[str, ...] = ()) -> Outcome:
+    """One email that went in several transactions: each with its recipients, and those that had no turn. Whoever has
+    it already must not get it again, so each of them has a reply of their own."""
+    if len(parts) == 1 and not left:
+        return parts[0][1]
+    replies, last = dict(_each(parts)), parts[-1][1]
+    kind = _kind_of_all(last.kind, {reply.verdict for reply in replies.values()}, all_had_a_turn=not left)
+    waiting = [outcome for _, outcome in parts if outcome.kind is not OutcomeKind.PERMANENT and _leaves_any(outcome)]
+    return Outcome(
+        kind=kind,
+        reply=last.reply,
+        recipients={} if kind is OutcomeKind.DELIVERED else replies,
+        retry_after=soonest(waiting),
+        stage=last.stage,
+        code=last.code,
+    )
+
+
+def _kind_of_all(last: OutcomeKind, verdicts: set[RecipientVerdict], *, all_had_a_turn: bool) -> OutcomeKind:
+    if last is OutcomeKind.UNCONFIRMED:
+        return last
+    if verdicts == {RecipientVerdict.ACCEPTED} and all_had_a_turn:
+        return OutcomeKind.DELIVERED
+    return OutcomeKind.PARTLY_DELIVERED if RecipientVerdict.ACCEPTED in verdicts else last
+
+
+def _leaves_any(outcome: Outcome) -> bool:
+    """Whether it leaves a recipient to be tried again."""
+    if outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.PARTLY_DELIVERED):
+        return any(reply.verdict is RecipientVerdict.LATER for reply in outcome.recipients.values())
+    return True
+
+
+_FATES = {
+    OutcomeKind.DELIVERED: RecipientVerdict.ACCEPTED,
+    OutcomeKind.PARTLY_DELIVERED: RecipientVerdict.ACCEPTED,
+    OutcomeKind.PERMANENT: RecipientVerdict.REFUSED,
+}
+
+
+def _each(parts: Sequence[tuple[tuple[str, ...], Outcome]]) -> Iterator[tuple[str, RecipientReply]]:
+    for recipients, outcome in parts:
+        usual = RecipientReply(_FATES.get(outcome.kind, RecipientVerdict.LATER), outcome.reply)
+        for address in recipients:
+            yield address, outcome.recipients.get(address, usual)
+
+
+def _kind(found: Diagnosis, stage: str, *, for_good: bool) -> OutcomeKind:
+    """By the catalogue, and for what it does not know by the class of the code."""
+    if found.category in ("configuration", "credentials"):
+        return OutcomeKind.CONFIGURATION
+    ends = for_good if found.category == "unknown" else found.retry == "no"
+    if not ends:
+        return OutcomeKind.TRANSIENT
+    if stage not in BEFORE_MAIL:
+        return OutcomeKind.PERMANENT
+    return OutcomeKind.CONFIGURATION if stage in ("tls", "auth") else OutcomeKind.TRANSIENT
+
+
+def _wait(found: Diagnosis) -> timedelta | None:
+    return LATER if found.retry == "later" else None
+
+
+def words_of(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__

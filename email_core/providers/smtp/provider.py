@@ -1,0 +1,150 @@
+"""The SMTP provider: a kept or a new connection for each email, and as many transactions as its recipients need."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from email_core.providers.base import Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
+from email_core.providers.smtp.authentication import Assertion, sign_in_of
+from email_core.providers.smtp.connection import Connection, Connector, Heard, NotConnected, unheard
+from email_core.providers.smtp.outcome import combined, outcome_of_network
+from email_core.providers.smtp.pool import Pool
+from email_core.providers.smtp.settings import SmtpSettings
+from email_core.providers.smtp.transaction import Stale, Taken, TooMany, Transaction
+from email_core.secret_store.base import SecretStore
+
+_HANDED_OVER = frozenset({OutcomeKind.DELIVERED, OutcomeKind.PARTLY_DELIVERED})
+_GOES_ON = _HANDED_OVER | {OutcomeKind.PERMANENT}
+
+logger = logging.getLogger(__name__)
+
+
+class SmtpProvider(Provider):
+    name = "smtp"
+
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        secrets: SecretStore,
+        *,
+        assertion: Assertion | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`assertion` gives a managed identity's token, where the app registration trusts one."""
+        self.configuration = settings.fingerprint
+        self._settings = settings
+        self._clock = clock
+        self._connector = Connector(settings, sign_in_of(settings, secrets, assertion), clock)
+        self._pool = Pool(self._connector.open, settings.max_connections, clock)
+        for warning in settings.warnings():
+            logger.warning(warning)
+
+    async def submit(self, submission: Submission) -> Outcome:
+        try:
+            async with self._pool.turn():
+                return await self._in_parts(submission)
+        except NotConnected as failure:
+            return failure.outcome
+
+    async def rehearse(self, submission: Submission) -> Rehearsal:
+        """On a new connection, whatever became of the last ones."""
+        steps = _Steps(self._clock)
+        try:
+            async with self._pool.turn():
+                outcome = await self._rehearsed(submission, steps)
+        except NotConnected as failure:
+            outcome = failure.outcome
+        if outcome.kind not in _HANDED_OVER:
+            steps.failed(outcome)
+        return Rehearsal(tuple(steps.taken), outcome)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    # ---- one email, in as many transactions as the server takes its recipients in
+
+    async def _in_parts(self, submission: Submission) -> Outcome:
+        """The first part that must be tried again ends it: the others' turn comes with the next attempt."""
+        most, left = self._settings.most_recipients, submission.recipients
+        parts: list[tuple[tuple[str, ...], Outcome]] = []
+        while left:
+            try:
+                outcome, refused = await self._transaction(submission, left[:most])
+            except NotConnected as failure:
+                outcome, refused = failure.outcome, ()
+            except TooMany:
+                most = len(left[:most]) // 2
+                continue
+            part = left[: len(left[:most]) - len(refused)]
+            parts.append((part, outcome))
+            left = left[len(part) :]
+            if outcome.kind not in _GOES_ON:
+                break
+        return combined(parts, left)
+
+    async def _transaction(self, submission: Submission, recipients: tuple[str, ...]) -> Taken:
+        """Raises TooMany, or NotConnected."""
+        kept = await self._pool.idle()
+        if kept is not None:
+            try:
+                return await self._on(kept, submission, recipients)
+            except Stale:
+                pass  # the server had closed it, or was about to: that is no failed attempt
+        return await self._on(await self._pool.fresh(), submission, recipients)
+
+    async def _on(
+        self, connection: Connection, submission: Submission, recipients: tuple[str, ...], heard: Heard = unheard
+    ) -> Taken:
+        here = recipients[: connection.most_recipients]
+        sender = self._settings.envelope_sender or submission.sender
+        try:
+            taken = await Transaction(connection, submission, sender, here, heard).run()
+        except BaseException:
+            connection.close()  # canceled or broken off, it is out of step with the server
+            raise
+        self._pool.give_back(connection)
+        return Taken(taken.outcome, (*taken.left, *recipients[len(here) :]))
+
+    # ---- the test email
+
+    async def _rehearsed(self, submission: Submission, steps: "_Steps") -> Outcome:
+        kept = await self._pool.idle()
+        if kept is not None:
+            kept.quit()  # the new one takes its place among `max_connections`
+        steps.heard("resolve", await self._addresses())
+        connection = await self._connector.open(steps.heard)
+        self._pool.forget_failure()
+        taken = await self._on(connection, submission, submission.recipients, steps.heard)
+        return taken.outcome
+
+    async def _addresses(self) -> str:
+        """Raises NotConnected."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(self._settings.server, self._settings.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise NotConnected(replace(outcome_of_network("connect", error), stage="resolve")) from error
+        return ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class _Steps:
+    """What a rehearsal heard, each with the time since the one before."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.taken: list[Step] = []
+        self._clock = clock
+        self._since = clock()
+
+    def heard(self, stage: str, detail: str) -> None:
+        self._take(stage, True, detail)
+
+    def failed(self, outcome: Outcome) -> None:
+        self._take(outcome.stage or "connect", False, outcome.reply)
+
+    def _take(self, stage: str, succeeded: bool, detail: str) -> None:
+        now = self._clock()
+        self.taken.append(Step(stage, succeeded, detail, round(now - self._since, 3)))
+        self._since = now

@@ -1,0 +1,236 @@
+"""One transaction: MAIL, RCPT for each recipient, DATA, and the content, piece by piece.
+
+Before the last line of the content nothing can have been sent, whatever breaks; after it, a lost answer leaves the
+email unconfirmed.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import NamedTuple
+
+from email_core.content import Content, InlineContent
+from email_core.errors import StorageUnavailable
+from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict, Submission
+from email_core.providers.smtp.connection import COMMAND_SECONDS, Connection, ConnectionLost, Heard
+from email_core.providers.smtp.outcome import (
+    Reply,
+    nobody_accepted,
+    outcome_of_failure,
+    outcome_of_reply,
+    refusal_of_recipient,
+    soonest,
+)
+
+ANSWER_SECONDS = 120.0  # for the answer to the content: servers look for viruses before they give it
+SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
+
+
+class Stale(Exception):
+    """A kept connection was no good any more, and nothing was said on it: a new one can be used at once."""
+
+
+class TooMany(Exception):
+    """The whole transaction was refused for its many recipients: nothing was sent."""
+
+
+class Taken(NamedTuple):
+    """`left` are recipients for another transaction: the server takes no more of them in this one."""
+
+    outcome: Outcome
+    left: tuple[str, ...] = ()
+
+
+class Transaction:
+    def __init__(
+        self, connection: Connection, submission: Submission, sender: str, recipients: tuple[str, ...], heard: Heard
+    ) -> None:
+        self._connection = connection
+        self._submission = submission
+        self._sender = sender
+        self._recipients = recipients
+        self._heard = heard
+        self._accepted: dict[str, RecipientReply] = {}
+        self._refused: dict[str, tuple[RecipientReply, Outcome]] = {}
+
+    async def run(self) -> Taken:
+        """Raises Stale or TooMany, and then nothing was sent."""
+        content = self._submission.content
+        try:
+            async with aclosing(_pieces(content)) as pieces:
+                return await self._run(await anext(pieces, b""), pieces)
+        except StorageUnavailable:
+            self._connection.close()  # before the last line: what the server has of the content is nothing
+            words = "the content could not be read from the storage"
+            return Taken(Outcome(kind=OutcomeKind.TRANSIENT, reply=words, stage="data"))
+
+    async def _run(self, first: bytes, rest: AsyncIterator[bytes]) -> Taken:
+        refusal = self._refused_before_mail(first)
+        if refusal is not None:
+            return Taken(refusal)
+        is_reused = self._connection.messages > 0
+        self._connection.messages += 1
+        self._connection.is_clean = False
+        try:
+            reply = await self._connection.command(b"MAIL", *self._mail_words(first))
+        except ConnectionLost as error:
+            if is_reused:
+                raise Stale from error
+            return Taken(_lost("mail", error))
+        if reply.code == 421 and is_reused:
+            raise Stale
+        if reply.code >= 300:
+            return Taken(outcome_of_reply("mail", reply))
+        self._heard("mail", reply.text)
+        try:
+            left = await self._name_recipients()
+        except ConnectionLost as error:
+            return Taken(_lost("rcpt", error))
+        return Taken(await self._hand_over(first, rest), left)
+
+    # ---- the envelope
+
+    def _refused_before_mail(self, first: bytes) -> Outcome | None:
+        if self._needs_smtputf8(first) and not self._connection.offers("smtputf8"):
+            words = "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"
+            return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="mail")
+        size, limit = self._submission.content.size, self._connection.size_limit
+        if limit is not None and size > limit:
+            words = f"the server takes {limit} octets (SIZE); the message has {size}"
+            return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="mail")
+        return None
+
+    def _mail_words(self, first: bytes) -> list[bytes]:
+        content = self._submission.content
+        words = [b"FROM:<%b>" % self._sender.encode()]
+        if self._connection.offers("size"):
+            words.append(b"SIZE=%d" % content.size)
+        if self._connection.offers("8bitmime") and not (isinstance(content, InlineContent) and first.isascii()):
+            words.append(b"BODY=8BITMIME")  # of a stream nobody knows yet: it may be
+        if self._needs_smtputf8(first):
+            words.append(b"SMTPUTF8")
+        return words
+
+    def _needs_smtputf8(self, first: bytes) -> bool:
+        return needs_smtputf8(self._sender, self._recipients, first)
+
+    async def _name_recipients(self) -> tuple[str, ...]:
+        """Returns those that the server takes no more in this transaction."""
+        for number, recipient in enumerate(self._recipients):
+            reply = await self._connection.command(b"RCPT", b"TO:<%b>" % recipient.encode())
+            if reply.code == 421:  # the server closes the connection: no fault of this recipient
+                raise ConnectionLost(reply.text)
+            if reply.code < 300:
+                self._heard("rcpt", reply.text)
+                self._accepted[recipient] = RecipientReply(RecipientVerdict.ACCEPTED, reply.text)
+            elif self._accepted and reply.says_too_many:
+                return self._recipients[number:]
+            else:
+                self._refused[recipient] = refusal_of_recipient(reply)
+        return ()
+
+    # ---- the content
+
+    async def _hand_over(self, first: bytes, rest: AsyncIterator[bytes]) -> Outcome:
+        if not self._accepted:
+            return nobody_accepted(self._refused)
+        try:
+            reply = await self._connection.command(b"DATA")
+            if reply.code != 354:
+                return self._refusal(reply)
+            async with asyncio.timeout(COMMAND_SECONDS + self._upload_seconds):
+                await self._upload(first, rest)
+        except ConnectionLost as error:
+            return _lost("data", error, self._refusals)
+        except TimeoutError:
+            self._connection.close()
+            return _lost("data", ConnectionLost("the server did not take it in time"), self._refusals)
+        return await self._end()
+
+    async def _upload(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        stuffing = DotStuffing()
+        await self._connection.write(stuffing.stuffed(first))
+        async for piece in rest:
+            await self._connection.write(stuffing.stuffed(piece))
+        await self._connection.write(stuffing.end())
+
+    async def _end(self) -> Outcome:
+        try:
+            reply = await self._connection.command(b".", seconds=ANSWER_SECONDS + self._upload_seconds)
+        except ConnectionLost as error:
+            return self._unconfirmed(f"the answer to the content was lost: {error}")
+        if reply.code >= 400:
+            return self._refusal(reply)
+        if reply.code >= 300:
+            return self._unconfirmed(f"the answer to the content was {reply.code}, which says nothing of it")
+        self._heard("data", reply.text)
+        self._connection.is_clean = True
+        return self._delivered(reply)
+
+    def _unconfirmed(self, words: str) -> Outcome:
+        self._connection.close()
+        return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=words, recipients=self._refusals, stage="data")
+
+    def _delivered(self, reply: Reply) -> Outcome:
+        refusals = self._refusals
+        return Outcome(
+            kind=OutcomeKind.PARTLY_DELIVERED if refusals else OutcomeKind.DELIVERED,
+            reply=reply.text,
+            recipients={**self._accepted, **refusals} if refusals else {},
+            retry_after=soonest(one for _, one in self._refused.values() if one.kind is not OutcomeKind.PERMANENT),
+            stage="data",
+            code=reply.code,
+        )
+
+    def _refusal(self, reply: Reply) -> Outcome:
+        if reply.says_too_many and len(self._accepted) > 1:
+            raise TooMany
+        return outcome_of_reply("data", reply, self._refusals)
+
+    @property
+    def _refusals(self) -> dict[str, RecipientReply]:
+        return {address: reply for address, (reply, _) in self._refused.items()}
+
+    @property
+    def _upload_seconds(self) -> float:
+        return self._submission.content.size / SLOWEST_UPLOAD
+
+
+class DotStuffing:
+    """RFC 5321, 4.5.2: a line that begins with a dot gets one more, wherever the pieces are cut. Lines end with CRLF
+    already, so that no pass over all octets is needed but this one."""
+
+    def __init__(self) -> None:
+        self._tail = b"\r\n"  # the last two octets: with them a piece's first line is seen to begin
+
+    def stuffed(self, piece: bytes) -> bytes:
+        joined = self._tail + piece
+        self._tail = joined[-2:]
+        return joined.replace(b"\r\n.", b"\r\n..")[2:]
+
+    def end(self) -> bytes:
+        """What is missing for the last line to be whole."""
+        return b"" if self._tail == b"\r\n" else b"\r\n"
+
+
+def needs_smtputf8(sender: str, recipients: tuple[str, ...], first: bytes) -> bool:
+    """Whether the envelope or a header is not ASCII (RFC 6531, RFC 6532): the server must offer it. `first` has the
+    whole header."""
+    head = first if first.isascii() else first[: first.find(b"\r\n\r\n")]
+    return not (head.isascii() and "".join((sender, *recipients)).isascii())
+
+
+async def _pieces(content: Content) -> AsyncGenerator[bytes, None]:
+    async for piece in content.chunks():
+        yield piece
+
+
+def _lost(stage: str, error: ConnectionLost, refusals: dict[str, RecipientReply] | None = None) -> Outcome:
+    outcome = outcome_of_failure(stage, f"lost before the content was sent: {error}")
+    return Outcome(
+        kind=OutcomeKind.TRANSIENT,
+        reply=outcome.reply,
+        recipients=refusals or {},
+        retry_after=outcome.retry_after,
+        stage=stage,
+    )
