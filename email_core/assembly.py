@@ -19,6 +19,7 @@ from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
+from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
 from email_core.retention import Retention
@@ -63,6 +64,7 @@ class Subsystem:
     sweeper: Sweeper
     retention: Retention
     distribution: Distribution
+    pauses: ProviderPauses
     parameters: Parameters
     secrets: SecretStore
 
@@ -107,6 +109,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             doorbells=azure.AzureDoorbells(queues, plain_queues),
             keys=azure.AzureIdempotencyStore(tables),
             distributor=azure.AzureDistributorStore(tables),
+            providers=azure.AzureProviderStates(tables),
         ),
         providers=configured_providers(parameters, secrets),
         parameters=parameters,
@@ -125,6 +128,7 @@ def connect(
     """The core over any stores and providers."""
     emails, doorbells = stores.emails, stores.doorbells
     distributor = Distributor(stores.distributor, clock)
+    pauses = ProviderPauses(stores.providers, clock)
     sweeper = Sweeper(emails=emails, doorbells=doorbells, distributor=distributor, clock=clock)
     return Subsystem(
         outbox=Outbox(
@@ -142,11 +146,13 @@ def connect(
             providers=providers,
             parameters=parameters,
             distributor=distributor,
+            pauses=pauses,
             clock=clock,
         ),
         sweeper=sweeper,
         retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
+        pauses=pauses,
         parameters=parameters,
         secrets=secrets,
     )

@@ -1,4 +1,5 @@
-"""The one way an email is sent, the same for every provider: look, claim, hand over, settle, record, ring again.
+"""The one way an email is sent, the same for every provider: look, ask whether the provider is paused, claim, hand
+over, settle, record, ring again.
 
 The table is the truth and a doorbell is only a hint: late, twice, or for an email that has ended, it does no harm.
 """
@@ -19,6 +20,7 @@ from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.logs import where
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
+from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientVerdict, Submission
 from email_core.record import POISONED, Attempt, EmailRecord, RecipientResult
 from email_core.retry import retry_wait
@@ -30,6 +32,7 @@ SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
 LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease is over, to record the outcome
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
+LONGEST_SPREAD = timedelta(seconds=20)  # of those who wait for a paused provider
 REPLY_KEPT = 500  # characters of a provider's reply
 RECIPIENT_REPLY_KEPT = 200  # of what it said of one recipient: an email may have 500 of them
 
@@ -50,6 +53,7 @@ class Delivery:
         providers: Mapping[str, Provider],
         parameters: Parameters,
         distributor: Distributor,
+        pauses: ProviderPauses,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -59,6 +63,7 @@ class Delivery:
         self._providers = providers
         self._parameters = parameters
         self._distributor = distributor
+        self._pauses = pauses
         self._clock = clock
         self._chance = chance
         self._pause = pause
@@ -114,8 +119,12 @@ class Delivery:
             return await self._park(stored, record)
         if _looked_at(record) > now + EARLY:
             return await self._ring(stored)
+        paused_until = await self._paused_until(record)
+        if paused_until is not None:
+            return await self._wait(stored, record, paused_until)
         claimed = await self._claim(stored, record, now)
         outcome, seconds = await self._hand_over(claimed)
+        outcome = await self._learn(record, outcome)
         settled = settle(claimed.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance())
         return await self._record(claimed, settled)
 
@@ -123,6 +132,17 @@ class Delivery:
         if not record.parked:
             await self._emails.update(stored, replace(record, parked=True, updated_at=self._clock()))
         _ended_quietly(record.id, "the distributor is off: it waits")
+
+    async def _paused_until(self, record: EmailRecord) -> datetime | None:
+        """None where the provider may be tried."""
+        provider = self._providers.get(record.provider)
+        return None if provider is None else await self._pauses.waits_until(provider)
+
+    async def _wait(self, stored: StoredEmail, record: EmailRecord, paused_until: datetime) -> None:
+        """It is no try: the provider, not the email, is at fault. Not all come back in the same second."""
+        due = paused_until + LONGEST_SPREAD * self._chance()
+        await self._return(stored, replace(record, next_attempt_at=due, updated_at=self._clock()))
+        _ended_quietly(record.id, f"provider {record.provider} is paused")
 
     async def _claim(self, stored: StoredEmail, record: EmailRecord, now: datetime) -> StoredEmail:
         """From here to the lease's end the email is this worker's alone."""
@@ -185,6 +205,14 @@ class Delivery:
             reply = "nobody knows whether the last attempt sent it: resend it, or mark it as sent"
             return Outcome(kind=OutcomeKind.HELD, reply=reply)
         return None
+
+    async def _learn(self, record: EmailRecord, outcome: Outcome) -> Outcome:
+        """The same outcome; where it pauses the provider, with the pause to wait."""
+        provider = self._providers.get(record.provider)
+        paused_until = None if provider is None else await self._pauses.learn(provider, outcome)
+        if paused_until is None:
+            return outcome
+        return replace(outcome, retry_after=max(paused_until - self._clock(), timedelta(0)))
 
     def _seconds_left(self, record: EmailRecord) -> float:
         if record.lease_until is None:

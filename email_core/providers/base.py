@@ -21,6 +21,9 @@ class OutcomeKind(StrEnum):
     UNCONFIRMED = "unconfirmed"  # handed over, but the answer was lost: it may have been sent
 
 
+BEFORE_MAIL = frozenset({"connect", "tls", "ehlo", "auth"})  # stages of which no email is to blame for what is said
+
+
 class RecipientVerdict(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -10,6 +10,7 @@ from email_core.content import Content
 from email_core.delivery_state import Status
 from email_core.distributor import DistributorStore
 from email_core.idempotency import IdempotencyStore
+from email_core.provider_pause import ProviderStateStore
 from email_core.record import EmailRecord, Mode
 
 QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
@@ -155,3 +156,4 @@ class Stores:
     doorbells: Doorbells
     keys: IdempotencyStore
     distributor: DistributorStore
+    providers: ProviderStateStore

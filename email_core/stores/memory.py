@@ -10,6 +10,7 @@ from email_core.distributor import DistributorState
 from email_core.email_id import inverted_day, partition_of
 from email_core.errors import EmailNotFound, LostRace
 from email_core.idempotency import KeyUse
+from email_core.provider_pause import ProviderState
 from email_core.record import EmailRecord, Mode
 from email_core.stores.base import (
     INLINE_CONTENT_LIMIT,
@@ -150,5 +151,27 @@ class MemoryDistributorStore:
         self._state, self._version = state, self._version + 1
 
 
+class MemoryProviderStates:
+    def __init__(self) -> None:
+        self._states: dict[str, tuple[ProviderState, int]] = {}
+
+    async def read(self, provider: str) -> tuple[ProviderState, str | None]:
+        if provider not in self._states:
+            return ProviderState(), None
+        state, version = self._states[provider]
+        return state, str(version)
+
+    async def write(self, provider: str, state: ProviderState, etag: str | None) -> None:
+        if etag != (await self.read(provider))[1]:
+            raise LostRace(f"the state of {provider}")
+        self._states[provider] = state, int(etag or 0) + 1
+
+
 def memory_stores() -> Stores:
-    return Stores(MemoryEmailStore(), MemoryDoorbells(), MemoryIdempotencyStore(), MemoryDistributorStore())
+    return Stores(
+        MemoryEmailStore(),
+        MemoryDoorbells(),
+        MemoryIdempotencyStore(),
+        MemoryDistributorStore(),
+        MemoryProviderStates(),
+    )

@@ -1,4 +1,4 @@
-"""Idempotency keys and the distributor's state: one suite over all stores."""
+"""Idempotency keys, the distributor's and the providers' states: one suite over all stores."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +10,7 @@ import pytest
 from email_core.distributor import DistributorState
 from email_core.errors import LostRace
 from email_core.idempotency import KeyUse, hashed
+from email_core.provider_pause import ProviderState
 from email_core.stores.base import Stores
 from email_core.stores.memory import memory_stores
 from tests.support.emails import NOON
@@ -92,3 +93,28 @@ async def test_distributor_s_state_is_not_written_over_another_s(stores):
         with pytest.raises(LostRace):
             await stores.distributor.write(DistributorState(), old)
     assert (await stores.distributor.read())[0] == STATE
+
+
+PAUSED = ProviderState(
+    configuration="4711", refusals=3, paused_until=NOON + timedelta(minutes=4), probing=True, reply="535 wrong"
+)
+
+
+async def test_provider_s_state_is_that_all_is_well_until_it_is_written(stores):
+    assert await stores.providers.read("smtp") == (ProviderState(), None)
+    await stores.providers.write("smtp", PAUSED, None)
+    state, etag = await stores.providers.read("smtp")
+    assert state == PAUSED
+    await stores.providers.write("smtp", ProviderState(), etag)
+    assert (await stores.providers.read("smtp"))[0] == ProviderState()
+    assert await stores.providers.read("graph") == (ProviderState(), None)
+
+
+async def test_provider_s_state_is_not_written_over_another_s(stores):
+    await stores.providers.write("smtp", PAUSED, None)
+    _, etag = await stores.providers.read("smtp")
+    await stores.providers.write("smtp", PAUSED, etag)
+    for old in (None, etag):
+        with pytest.raises(LostRace):
+            await stores.providers.write("smtp", ProviderState(), old)
+    assert (await stores.providers.read("smtp"))[0] == PAUSED

@@ -24,6 +24,7 @@ from email_core.stores.memory import (
     MemoryDoorbells,
     MemoryEmailStore,
     MemoryIdempotencyStore,
+    MemoryProviderStates,
 )
 from tests.support.azurite import ROOT
 
@@ -181,7 +182,7 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor),
+        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, MemoryProviderStates()),
         providers={"smtp": IdleProvider()} if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,

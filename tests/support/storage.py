@@ -13,6 +13,7 @@ from email_core.stores.azure import (
     AzureDoorbells,
     AzureEmailStore,
     AzureIdempotencyStore,
+    AzureProviderStates,
     create_storage,
 )
 from email_core.stores.base import QUEUE_NAMES, Stores
@@ -34,6 +35,7 @@ async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
             AzureDoorbells(queues, plain_queues),
             AzureIdempotencyStore(tables),
             AzureDistributorStore(tables),
+            AzureProviderStates(tables),
         )
 
 

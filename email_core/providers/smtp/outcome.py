@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from email_core.diagnosis import Diagnosis, diagnose
-from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict
+from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, RecipientReply, RecipientVerdict
 
 PROVIDER = "smtp"
 LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
-BEFORE_MAIL = frozenset({"connect", "tls", "ehlo", "auth"})  # no email is to blame for what is said there
 _TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
 
 

@@ -12,6 +12,7 @@ from email_core.distributor import Distributor, DistributorState
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.message import Address
 from email_core.parameters import Parameters
+from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, ProviderState
 from email_core.providers.base import (
     Outcome,
     OutcomeKind,
@@ -22,7 +23,7 @@ from email_core.providers.base import (
 )
 from email_core.record import ATTEMPTS_KEPT, Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.base import Doorbell
-from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore
+from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryProviderStates
 from tests.support.emails import NOON, Clock, email
 
 MIME = b"Subject: Statement\r\n\r\nHello\r\n"
@@ -57,6 +58,7 @@ class World:
     def __init__(self, *outcomes: Outcome | Exception, parameters: Parameters | None = None) -> None:
         self.provider = ScriptedProvider(*outcomes)
         self.switch = MemoryDistributorStore()
+        self.states = MemoryProviderStates()
         self.emails = MemoryEmailStore()
         self.doorbells = MemoryDoorbells()
         self.clock = Clock()
@@ -66,6 +68,7 @@ class World:
             providers={"smtp": self.provider},
             parameters=parameters or Parameters(),
             distributor=Distributor(self.switch, self.clock),
+            pauses=ProviderPauses(self.states, self.clock),
             clock=self.clock,
             chance=lambda: 0.0,
             pause=self.pause,
@@ -543,3 +546,67 @@ def test_long_reply_is_cut():
     outcome = Outcome(kind=OutcomeKind.PERMANENT, reply="5" * 10_000)
     record = settle(email().after(Event.CLAIM, NOON), outcome, at=NOON, seconds=0, now=NOON, chance=0)
     assert len(record.attempts[0].reply) == 500
+
+
+# ---- a paused provider
+
+LOCKED_OUT = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
+
+
+async def answer_new(world: World) -> EmailRecord:
+    """One more email comes and its doorbell rings."""
+    bell = await world.keep(email(world.clock()))
+    await world.delivery.answer(bell)
+    return await world.record(bell)
+
+
+async def test_refused_sign_in_leaves_the_mail_unsent_until_the_pause_is_over():
+    world = World(LOCKED_OUT)
+    tried = await answer_new(world)
+    waits = await answer_new(world)
+    assert (tried.status, tried.tries, tried.next_attempt_at) == (Status.UNSENT, 1, NOON + FIRST_PAUSE)
+    assert (waits.status, waits.tries, waits.next_attempt_at) == (Status.UNSENT, 0, NOON + FIRST_PAUSE)
+    assert (waits.attempts, waits.claims) == ((), 0)
+    assert [delay for _, delay in world.doorbells.rung] == [FIRST_PAUSE, FIRST_PAUSE]
+    assert len(world.provider.submissions) == 1
+
+
+async def test_after_the_pause_one_email_goes_first_and_the_others_wait_for_it():
+    world = World(LOCKED_OUT, LOCKED_OUT)
+    await answer_new(world)
+    world.clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    assert (await answer_new(world)).tries == 1
+    waits = await answer_new(world)
+    assert len(world.provider.submissions) == 2
+    assert waits.next_attempt_at == world.clock() + 2 * FIRST_PAUSE
+
+
+async def test_probe_that_gets_through_lifts_the_pause():
+    world = World(LOCKED_OUT, DELIVERED, DELIVERED)
+    await answer_new(world)
+    world.clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    assert [(await answer_new(world)).status for _ in range(2)] == [Status.SENT, Status.SENT]
+    assert (await world.states.read("smtp"))[0] == ProviderState()
+
+
+async def test_pause_of_another_configuration_holds_nobody_up():
+    world = World(LOCKED_OUT, DELIVERED)
+    await answer_new(world)
+    world.provider.configuration = "mended"
+    assert (await answer_new(world)).status is Status.SENT
+
+
+async def test_fault_of_one_email_s_sender_pauses_nothing():
+    not_as_this_sender = replace(LOCKED_OUT, stage="mail")
+    world = World(not_as_this_sender, DELIVERED)
+    assert (await answer_new(world)).status is Status.UNSENT
+    assert (await answer_new(world)).status is Status.SENT
+
+
+async def test_email_of_a_paused_provider_still_expires():
+    world = World(LOCKED_OUT)
+    await answer_new(world)
+    bell = await world.keep(email(expires_at=NOON + timedelta(seconds=30)))
+    world.clock.advance(seconds=30)
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.EXPIRED

@@ -24,11 +24,18 @@ from email_core.errors import EmailSubsystemError, IllegalTransition, LostRace, 
 from email_core.message import Address, Message
 from email_core.outbox import Order
 from email_core.parameters import DEFAULT_DAYS, Parameters
+from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientReply, RecipientVerdict, Submission
 from email_core.record import UNCONFIRMED, EmailRecord, Mode
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell, StoredEmail, Stores
-from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryIdempotencyStore
+from email_core.stores.memory import (
+    MemoryDistributorStore,
+    MemoryDoorbells,
+    MemoryEmailStore,
+    MemoryIdempotencyStore,
+    MemoryProviderStates,
+)
 from tests.support.emails import Clock
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -232,8 +239,9 @@ class OutboxMachine(RuleBasedStateMachine):
     def assembled(self, switch: MemoryDistributorStore):
         parameters = Parameters(unconfirmed_policy=self.policy)
         providers = {"smtp": self.provider}
+        stores = Stores(self.emails, self.doorbells, MemoryIdempotencyStore(), switch, MemoryProviderStates())
         core = connect(
-            stores=Stores(self.emails, self.doorbells, MemoryIdempotencyStore(), switch),
+            stores=stores,
             providers=providers,
             parameters=parameters,
             secrets=MemorySecrets(self.clock),
@@ -245,6 +253,7 @@ class OutboxMachine(RuleBasedStateMachine):
             providers=providers,
             parameters=parameters,
             distributor=Distributor(switch, self.clock),
+            pauses=ProviderPauses(stores.providers, self.clock),
             clock=self.clock,
             chance=lambda: 0.5,
             pause=self.pause,

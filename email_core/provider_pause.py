@@ -1,0 +1,185 @@
+"""When a provider is not to be tried: a refused sign-in, or another fault that an administrator must mend, stops it for
+all instances. Repeated logins with a wrong password would lock the account out (facts/smtp.md).
+
+The pause grows from 1 to 15 minutes. When it is over, one email goes first; the others wait for what becomes of it.
+Nothing of this holds after a change of the provider's parameters, and a test email that gets through lifts it.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from email_core.errors import LostRace, StorageUnavailable
+from email_core.logs import where
+from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, Provider
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=15)
+PROBE = timedelta(minutes=2)  # that the one email which goes first has for it
+CACHED_FOR = timedelta(seconds=10)
+REPLY_KEPT = 500  # characters
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderState:
+    """What is known of a provider in one `configuration`. `refusals` counts those since it last worked; none means
+    that all is well. `probing`: the pause is over, and one email is trying until `paused_until`. `reply` is the last
+    refusal's."""
+
+    configuration: str = ""
+    refusals: int = 0
+    paused_until: datetime | None = None
+    probing: bool = False
+    reply: str = field(default="", repr=False)
+
+    def waits_until(self, configuration: str, now: datetime) -> datetime | None:
+        """None where an email may be tried, if only as a probe."""
+        if not self.holds_for(configuration) or self.paused_until is None or self.paused_until <= now:
+            return None
+        return self.paused_until
+
+    def holds_for(self, configuration: str) -> bool:
+        return self.refusals > 0 and self.configuration == configuration
+
+    def after_refusal(self, configuration: str, reply: str, now: datetime) -> "ProviderState":
+        """Refusals of what was under way when the pause began do not make it longer."""
+        if self.waits_until(configuration, now) and not self.probing:
+            return self
+        refusals = self.refusals + 1 if self.holds_for(configuration) else 1
+        pause = min(FIRST_PAUSE * (1 << min(refusals - 1, 10)), LONGEST_PAUSE)
+        return ProviderState(
+            configuration=configuration, refusals=refusals, paused_until=now + pause, reply=reply[:REPLY_KEPT]
+        )
+
+    def after_begin_of_probe(self, now: datetime) -> "ProviderState":
+        return replace(self, paused_until=now + PROBE, probing=True)
+
+
+def is_refusal(outcome: Outcome) -> bool:
+    """Whether every other email would fare the same, until an administrator has mended something."""
+    return outcome.kind is OutcomeKind.CONFIGURATION and outcome.stage in BEFORE_MAIL
+
+
+def shows_that_it_works(outcome: Outcome) -> bool:
+    """Whether the provider got as far as an email's own matters."""
+    return outcome.kind is OutcomeKind.DELIVERED or (outcome.stage is not None and outcome.stage not in BEFORE_MAIL)
+
+
+class ProviderStateStore(Protocol):
+    """One row a provider. `write` is conditional on the etag that was read (None: on there being no row); raises
+    LostRace."""
+
+    async def read(self, provider: str) -> tuple[ProviderState, str | None]: ...
+
+    async def write(self, provider: str, state: ProviderState, etag: str | None) -> None: ...
+
+
+class ProviderPauses:
+    """The states as a process sees them: at most `CACHED_FOR` old, so that they cost no request on the hot path."""
+
+    def __init__(self, store: ProviderStateStore, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._cached: dict[str, tuple[ProviderState, datetime]] = {}
+        self._one_reader: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def state(self, provider: str) -> ProviderState:
+        cached = self._fresh_enough(provider)
+        if cached is not None:
+            return cached
+        async with self._one_reader[provider]:  # whoever finds it stale at the same moment waits for one of them
+            return self._fresh_enough(provider) or (await self._read(provider))[0]
+
+    async def waits_until(self, provider: Provider) -> datetime | None:
+        """Asked before an email is claimed. None: try it now. Raises StorageUnavailable."""
+        state = await self.state(provider.name)
+        if not state.holds_for(provider.configuration):
+            return None
+        return state.waits_until(provider.configuration, self._clock()) or await self._let_one_try(provider)
+
+    async def learn(self, provider: Provider, outcome: Outcome) -> datetime | None:
+        """Told of every attempt. Returns until when the provider is paused, where this attempt shows that it must be.
+        Where that cannot be written it counts for this process alone."""
+        try:
+            if is_refusal(outcome):
+                return (await self._refused(provider, outcome)).paused_until
+            if self._known(provider).refusals and shows_that_it_works(outcome):
+                await self.lift(provider.name)
+        except (StorageUnavailable, LostRace) as error:
+            logger.warning("what was learned of provider %s is not recorded: %s", provider.name, where(error))
+            return self._known(provider).paused_until if is_refusal(outcome) else None
+        return None
+
+    async def lift(self, provider: str) -> None:
+        """After a test email that got through, or a new secret. Raises StorageUnavailable."""
+        await self._change(provider, lambda _: ProviderState())
+
+    async def _refused(self, provider: Provider, outcome: Outcome) -> ProviderState:
+        now, configuration = self._clock(), provider.configuration
+        state = await self._change(
+            provider.name, lambda state: state.after_refusal(configuration, outcome.reply, now), at_once=True
+        )
+        logger.warning(
+            "provider %s is paused until %s after %d refusals",
+            provider.name,
+            state.paused_until and state.paused_until.isoformat(timespec="seconds"),
+            state.refusals,
+        )
+        return state
+
+    async def _let_one_try(self, provider: Provider) -> datetime | None:
+        """The pause is over. Whoever writes that first is the one."""
+        state, etag = await self._read(provider.name)
+        now = self._clock()
+        waits = state.waits_until(provider.configuration, now)
+        if waits is not None or not state.holds_for(provider.configuration):
+            return waits
+        probing = state.after_begin_of_probe(now)
+        self._keep(provider.name, probing)  # the others of this process wait already
+        try:
+            await self._store.write(provider.name, probing, etag)
+        except LostRace:
+            return (await self._read(provider.name))[0].waits_until(provider.configuration, now)
+        return None
+
+    async def _change(
+        self, provider: str, edit: Callable[[ProviderState], ProviderState], *, at_once: bool = False
+    ) -> ProviderState:
+        """Repeated while others write. `at_once`: this process goes by it before it is written."""
+        if at_once and provider in self._cached:
+            self._keep(provider, edit(self._cached[provider][0]))
+        while True:
+            state, etag = await self._store.read(provider)
+            changed = edit(state)
+            self._keep(provider, changed)
+            if changed == state:
+                return changed
+            try:
+                await self._store.write(provider, changed, etag)
+            except LostRace:
+                continue
+            return changed
+
+    async def _read(self, provider: str) -> tuple[ProviderState, str | None]:
+        state, etag = await self._store.read(provider)
+        self._keep(provider, state)
+        return state, etag
+
+    def _keep(self, provider: str, state: ProviderState) -> None:
+        self._cached[provider] = state, self._clock()
+
+    def _known(self, provider: Provider) -> ProviderState:
+        return self._cached.get(provider.name, (ProviderState(), None))[0]
+
+    def _fresh_enough(self, provider: str) -> ProviderState | None:
+        if provider not in self._cached:
+            return None
+        state, read_at = self._cached[provider]
+        age = self._clock() - read_at  # below zero where the clock was set back
+        return state if timedelta(0) <= age < CACHED_FOR else None

@@ -1,0 +1,193 @@
+"""How long a provider is left alone, and who may try it first."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from email_core.errors import StorageUnavailable
+from email_core.provider_pause import (
+    CACHED_FOR,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PROBE,
+    ProviderPauses,
+    ProviderState,
+    is_refusal,
+    shows_that_it_works,
+)
+from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
+from email_core.stores.memory import MemoryProviderStates
+from tests.support.emails import NOON, Clock
+
+WRONG_PASSWORD = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
+DELIVERED = Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK", stage="data", code=250)
+
+
+class Smtp(Provider):
+    name = "smtp"
+    configuration = "one"
+
+    async def submit(self, submission: Submission) -> Outcome:
+        raise NotImplementedError
+
+
+class CountingStates(MemoryProviderStates):
+    """`fails`: the storage does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.fails = False
+
+    async def read(self, provider):
+        self.reads += 1
+        if self.fails:
+            raise StorageUnavailable("read a state")
+        return await super().read(provider)
+
+
+class Instance:
+    """A process of the app, of several over one store."""
+
+    def __init__(self, states: CountingStates, clock: Clock) -> None:
+        self.pauses = ProviderPauses(states, clock)
+        self.provider = Smtp()
+
+    async def may_try(self) -> bool:
+        return await self.pauses.waits_until(self.provider) is None
+
+    async def learns(self, outcome: Outcome):
+        return await self.pauses.learn(self.provider, outcome)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def states() -> CountingStates:
+    return CountingStates()
+
+
+@pytest.fixture
+def one(states, clock) -> Instance:
+    return Instance(states, clock)
+
+
+@pytest.fixture
+def other(states, clock) -> Instance:
+    return Instance(states, clock)
+
+
+@pytest.mark.parametrize(("refusals", "minutes"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (6, 15), (1000, 15)])
+def test_pause_doubles_up_to_15_minutes(refusals, minutes):
+    before = ProviderState(configuration="one", refusals=refusals - 1, paused_until=NOON)
+    after = before.after_refusal("one", "535 wrong", NOON)
+    assert (after.refusals, after.paused_until) == (refusals, NOON + timedelta(minutes=minutes))
+
+
+def test_refusals_of_another_configuration_do_not_count():
+    before = ProviderState(configuration="one", refusals=5, paused_until=NOON + LONGEST_PAUSE)
+    assert before.after_refusal("two", "535 wrong", NOON).paused_until == NOON + FIRST_PAUSE
+
+
+def test_refusal_of_what_was_under_way_makes_the_pause_no_longer():
+    paused = ProviderState().after_refusal("one", "535 wrong", NOON)
+    assert paused.after_refusal("one", "535 wrong", NOON + timedelta(seconds=5)) == paused
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "refuses", "works"),
+    [
+        (OutcomeKind.CONFIGURATION, "auth", True, False),
+        (OutcomeKind.CONFIGURATION, "tls", True, False),
+        (OutcomeKind.CONFIGURATION, "mail", False, True),
+        (OutcomeKind.CONFIGURATION, None, False, False),
+        (OutcomeKind.TRANSIENT, "auth", False, False),
+        (OutcomeKind.TRANSIENT, "connect", False, False),
+        (OutcomeKind.PERMANENT, "rcpt", False, True),
+        (OutcomeKind.UNCONFIRMED, None, False, False),
+        (OutcomeKind.DELIVERED, None, False, True),
+    ],
+)
+def test_outcome_says_of_the_provider(kind, stage, refuses, works):
+    outcome = Outcome(kind=kind, reply="", stage=stage)
+    assert (is_refusal(outcome), shows_that_it_works(outcome)) == (refuses, works)
+
+
+async def test_while_all_is_well_there_is_one_read_in_ten_seconds_and_no_write(one, states, clock):
+    for _ in range(5):
+        assert await one.may_try()
+        assert await one.learns(DELIVERED) is None
+    assert states.reads == 1
+    clock.advance(seconds=CACHED_FOR.total_seconds())
+    assert await one.may_try()
+    assert (states.reads, await states.read("smtp")) == (2, (ProviderState(), None))
+
+
+async def test_pause_holds_for_every_instance(one, other):
+    assert await one.learns(WRONG_PASSWORD) == NOON + FIRST_PAUSE
+    assert await one.pauses.waits_until(one.provider) == NOON + FIRST_PAUSE
+    assert await other.pauses.waits_until(other.provider) == NOON + FIRST_PAUSE
+
+
+async def test_one_of_all_instances_tries_first_when_the_pause_is_over(one, other, clock):
+    await one.learns(WRONG_PASSWORD)
+    clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    assert [await instance.may_try() for instance in (one, other, one, other)] == [True, False, False, False]
+
+
+async def test_refused_probe_makes_the_next_pause_longer(one, other, clock):
+    await one.learns(WRONG_PASSWORD)
+    clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    assert await other.may_try()
+    assert await other.learns(WRONG_PASSWORD) == clock() + 2 * FIRST_PAUSE
+
+
+async def test_probe_that_never_answers_is_followed_by_another(one, other, clock):
+    await one.learns(WRONG_PASSWORD)
+    clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    assert await one.may_try()
+    clock.advance(seconds=PROBE.total_seconds())
+    assert [await other.may_try(), await one.may_try()] == [True, False]
+
+
+async def test_success_lifts_the_pause_for_every_instance(one, other, states, clock):
+    await one.learns(WRONG_PASSWORD)
+    clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    assert await one.may_try()
+    await one.learns(DELIVERED)
+    assert await other.may_try()
+    assert (await states.read("smtp"))[0] == ProviderState()
+
+
+async def test_lifted_by_hand_it_may_be_tried_at_once(one):
+    await one.learns(WRONG_PASSWORD)
+    await one.pauses.lift("smtp")
+    assert await one.may_try()
+
+
+async def test_what_cannot_be_written_counts_for_this_instance(one, states):
+    assert await one.may_try()
+    states.fails = True
+    assert await one.learns(WRONG_PASSWORD) == NOON + FIRST_PAUSE
+    assert not await one.may_try()
+
+
+async def test_two_refusals_at_once_count_as_one(one, other, states):
+    await one.learns(WRONG_PASSWORD)
+    await other.learns(WRONG_PASSWORD)
+    assert (await states.read("smtp"))[0].refusals == 1
+
+
+def test_state_tells_no_reply_in_its_repr():
+    assert "wrong" not in repr(ProviderState().after_refusal("one", "535 wrong", NOON))
+
+
+async def test_change_of_the_parameters_ends_the_pause(one):
+    await one.learns(WRONG_PASSWORD)
+    one.provider.configuration = "two"
+    assert await one.may_try()
+    assert await one.learns(replace(WRONG_PASSWORD, reply="535 again")) == NOON + FIRST_PAUSE
