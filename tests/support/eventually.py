@@ -1,5 +1,6 @@
-"""Waiting for another process, which can only be asked again."""
+"""Waiting for another process, or for the other end of a connection, which can only be asked again."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,3 +16,10 @@ def eventually(ask: Callable[[], T], what: str = "it", *, seconds: float = 20, e
             raise AssertionError(f"{what}: not within {seconds} s; the last answer was {answer!r}")
         time.sleep(every)
     return answer
+
+
+async def soon(ask: Callable[[], bool], *, seconds: float = 5) -> None:
+    """Waits in the event loop until the answer is true. Raises TimeoutError when time is up."""
+    async with asyncio.timeout(seconds):
+        while not ask():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,19 +56,39 @@ class SmtpServer:
     connections: int = 0
     open_connections: int = 0
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    _implicit_tls: ssl.SSLContext | None = None
+    _listener: asyncio.Server | None = None
+    _tasks: set[asyncio.Task] = field(default_factory=set)
+
+    async def start(self) -> None:
+        self._listener = await asyncio.start_server(
+            self.serve, "127.0.0.1", self.port, ssl=self._implicit_tls, limit=2**20
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Breaks off whatever is under way."""
+        self._listener.close()
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def steps(self) -> list[str]:
         return [command.split()[0] for command in self.commands]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._tasks.add(task)
         self.connections += 1
         self.open_connections += 1
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client went away: some tests want just that
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client went away, as some tests want, or the test is over
         finally:
+            self._tasks.discard(task)
             self.open_connections -= 1
             writer.close()
 
@@ -134,24 +155,15 @@ async def smtp_server(
     *,
     tls: ssl.SSLContext | None = None,
     implicit_tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> AsyncIterator[SmtpServer]:
-    server = SmtpServer(replies or {}, (*extensions, "STARTTLS") if tls else extensions, tls)
-    tasks: set[asyncio.Task] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
-        with suppress(asyncio.CancelledError):  # the end of the test, for one that hangs
-            await server.serve(reader, writer)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=implicit_tls, limit=2**20)
-    server.port = listener.sockets[0].getsockname()[1]
+    server = SmtpServer(replies or {}, (*extensions, "STARTTLS") if tls else extensions, tls, port)
+    server._implicit_tls = implicit_tls
+    await server.start()
     try:
         yield server
     finally:
-        listener.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.stop()
 
 
 def secrets(**values: str) -> MemorySecrets:
@@ -162,10 +174,15 @@ def secrets(**values: str) -> MemorySecrets:
 
 
 @contextmanager
-def provider(server: SmtpServer, store: MemorySecrets | None = None, **settings: Any) -> Iterator[SmtpProvider]:
+def provider(
+    server: SmtpServer,
+    store: MemorySecrets | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    **settings: Any,
+) -> Iterator[SmtpProvider]:
     """One that sends to `server`, without TLS unless `settings` say so, and keeps nothing when the test ends."""
     values = {"server": "127.0.0.1", "port": server.port, "security": "none", "local_hostname": "client.test"}
-    one = SmtpProvider(SmtpSettings(**values | settings), store or secrets())
+    one = SmtpProvider(SmtpSettings(**values | settings), store or secrets(), clock=clock)
     try:
         yield one
     finally:

@@ -79,6 +79,7 @@ class Connection:
 
     async def command(self, *words: bytes, seconds: float | None = None) -> Reply:
         """Raises ConnectionLost."""
+        _heed_cancellation()
         try:
             response = await self._client.execute_command(*words, timeout=seconds or COMMAND_SECONDS)
         except NETWORK_ERRORS as error:
@@ -206,12 +207,24 @@ def _step(stage: str) -> Iterator[None]:
     """Foreign errors end here."""
     try:
         yield
-    except SMTPResponseException as error:
-        if error.code < 200:  # the client's own number for what cannot be understood
-            raise NotConnected(outcome_of_network(stage, error)) from error
-        raise NotConnected(outcome_of_reply(stage, Reply.of(error.code, error.message))) from error
     except NETWORK_ERRORS as error:
-        raise NotConnected(outcome_of_network(stage, error)) from error
+        raise NotConnected(_outcome_of(stage, error)) from error
+    finally:
+        _heed_cancellation()
+
+
+def _outcome_of(stage: str, error: Exception) -> Outcome:
+    if isinstance(error, SMTPResponseException) and error.code >= 200:  # below is the client's own: no reply at all
+        return outcome_of_reply(stage, Reply.of(error.code, error.message))
+    return outcome_of_network(stage, error)
+
+
+def _heed_cancellation() -> None:
+    """asyncio.wait_for of Python 3.11, which the client is built on, loses a cancellation that comes together with an
+    answer. Unheeded, an email would be sent after its time was over."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _greet(client: SMTP) -> str:

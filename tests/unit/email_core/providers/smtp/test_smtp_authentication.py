@@ -1,0 +1,324 @@
+"""How the provider signs in: one method, one try, and what a refusal means."""
+
+import base64
+import json
+import threading
+from contextlib import AbstractContextManager
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+import trustme
+
+from email_core.errors import SecretFault, SecretUnreadable
+from email_core.providers.base import Outcome, OutcomeKind
+from email_core.providers.smtp import SmtpProvider
+from email_core.providers.smtp.authentication import NO_AUTHENTICATION, NotSignedIn, Tokens
+from email_core.providers.smtp.settings import OAuthSettings
+from email_core.secret_store.base import SecretName
+from email_core.secret_store.memory import MemorySecrets
+from tests.support.smtp_server import PASSWORD, SUBMISSION, SmtpServer, provider, secrets, smtp_server
+
+AUTH = {"authentication": "password", "user_name": "ann@contoso.com"}
+RIGHT = secrets(smtp_password=PASSWORD)
+WRONG = secrets(smtp_password="wrong")
+
+
+class RotatedSecrets(MemorySecrets):
+    """The first value is an old one until it is refreshed."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+        self.value = "old"
+
+    async def get(self, name: SecretName) -> str:
+        return self.value
+
+    def refresh(self, name: SecretName) -> None:
+        self.value = PASSWORD
+
+
+class NoSecrets(MemorySecrets):
+    def __init__(self, reason: SecretFault) -> None:
+        self.reason = reason
+
+    async def get(self, name: SecretName) -> str:
+        raise SecretUnreadable(name, self.reason, "Enter it again.")
+
+
+async def submit(server: SmtpServer, store: MemorySecrets, **settings: Any) -> Outcome:
+    with provider(server, store, **AUTH | settings) as one:
+        return await one.submit(SUBMISSION)
+
+
+# what the server offers -> what the provider chooses in clear text; with TLS it is the password's own method
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [("PLAIN", "PLAIN"), ("LOGIN", "LOGIN"), ("LOGIN PLAIN", "PLAIN"), ("XOAUTH2 LOGIN", "LOGIN")],
+)
+async def test_password_is_given_by_the_best_method_that_the_server_offers(offered, chosen):
+    async with smtp_server(extensions=(f"AUTH {offered}",)) as server:
+        assert (await submit(server, RIGHT)).kind is OutcomeKind.DELIVERED
+    assert [command.split()[1] for command in server.commands if command.startswith("AUTH")] == [chosen]
+
+
+async def test_password_is_not_said_in_clear_text_where_the_server_offers_better():
+    async with smtp_server({"auth": "535 5.7.8 no"}, ("AUTH PLAIN LOGIN CRAM-MD5",)) as server:
+        await submit(server, RIGHT)
+    assert server.commands[1] == "AUTH CRAM-MD5"
+
+
+async def test_wrong_password_is_tried_once_and_by_one_method():
+    async with smtp_server(extensions=("AUTH PLAIN LOGIN",)) as server:
+        outcome = await submit(server, WRONG)
+    assert (outcome.kind, outcome.stage, outcome.code) == (OutcomeKind.CONFIGURATION, "auth", 535)
+    assert outcome.reply == "535 5.7.8 wrong"
+    assert server.steps == ["EHLO", "AUTH"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("535 5.7.3 Authentication unsuccessful", OutcomeKind.CONFIGURATION),
+        ("535 5.7.139 SmtpClientAuthentication is disabled for the Mailbox", OutcomeKind.CONFIGURATION),
+        ("599 no words for it", OutcomeKind.CONFIGURATION),
+        ("454 4.7.0 Temporary authentication failure", OutcomeKind.TRANSIENT),
+        ("421 4.3.2 closing", OutcomeKind.TRANSIENT),
+    ],
+)
+async def test_refused_sign_in_means(reply, kind):
+    async with smtp_server({"auth": reply}, ("AUTH PLAIN",)) as server:
+        outcome = await submit(server, RIGHT)
+    assert (outcome.kind, outcome.stage, outcome.reply) == (kind, "auth", reply)
+
+
+async def test_user_name_where_the_server_offers_no_sign_in_is_a_matter_of_configuration():
+    async with smtp_server() as server:
+        outcome = await submit(server, RIGHT)
+    assert (outcome.kind, outcome.stage, outcome.reply) == (OutcomeKind.CONFIGURATION, "auth", NO_AUTHENTICATION)
+    assert server.steps == ["EHLO"]
+
+
+async def test_server_that_offers_only_other_methods_is_a_matter_of_configuration():
+    async with smtp_server(extensions=("AUTH GSSAPI NTLM",)) as server:
+        outcome = await submit(server, RIGHT)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.CONFIGURATION, "auth")
+    assert "GSSAPI, NTLM" in outcome.reply
+    assert server.steps == ["EHLO"]
+
+
+async def test_rotated_password_is_read_again_and_tried_once_more():
+    async with smtp_server(extensions=("AUTH PLAIN",)) as server:
+        assert (await submit(server, RotatedSecrets())).kind is OutcomeKind.DELIVERED
+    assert server.steps.count("AUTH") == 2
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (SecretFault.MISSING, OutcomeKind.CONFIGURATION),
+        (SecretFault.FORBIDDEN, OutcomeKind.CONFIGURATION),
+        (SecretFault.UNREACHABLE, OutcomeKind.TRANSIENT),
+    ],
+)
+async def test_unreadable_password_means(reason, kind):
+    async with smtp_server(extensions=("AUTH PLAIN",)) as server:
+        outcome = await submit(server, NoSecrets(reason))
+    assert (outcome.kind, outcome.stage) == (kind, "auth")
+    assert "smtp-password" in outcome.reply
+    assert "AUTH" not in server.steps
+
+
+async def test_password_is_in_no_repr_and_no_outcome():
+    store = secrets(smtp_password="Tr0ub4dor")
+    async with smtp_server(extensions=("AUTH PLAIN",)) as server:
+        with provider(server, store, **AUTH) as one:
+            outcome = await one.submit(SUBMISSION)
+    assert "Tr0ub4dor" not in repr((one, one.__dict__, outcome, outcome.reply))
+
+
+# ---- tokens
+
+OAUTH = OAuthSettings(
+    tenant_id="contoso.onmicrosoft.com",
+    client_id="4711",
+    credential="secret",
+    authority="https://login.microsoftonline.com",
+    scope="https://outlook.office365.com/.default",
+)
+
+
+class Response:
+    def __init__(self, status_code: int, body: dict[str, Any]) -> None:
+        self.status_code = status_code
+        self.text = json.dumps(body)
+        self.headers: dict[str, str] = {}
+
+
+class TokenEndpoint:
+    """What msal asks, answered in process. `answers`: one a request for a token, the last one again and again."""
+
+    def __init__(self, *answers: Response | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+        self.threads: set[int] = set()
+
+    def get(self, url: str, **_: Any) -> Response:
+        self.threads.add(threading.get_ident())
+        base = url.partition("/v2.0/")[0]
+        endpoints = {f"{name}_endpoint": f"{base}/oauth2/v2.0/{name}" for name in ("authorization", "token")}
+        return Response(200, {**endpoints, "issuer": base})
+
+    def post(self, url: str, data: Any = None, **_: Any) -> Response:
+        self.asked.append(data if isinstance(data, dict) else parse_qs(data))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+def token(value: str = "t0ken", seconds: int = 3600) -> Response:
+    return Response(200, {"token_type": "Bearer", "expires_in": seconds, "access_token": value})
+
+
+INVALID_CLIENT = Response(
+    401,
+    {
+        "error": "invalid_client",
+        "error_description": "AADSTS7000215: Invalid client secret provided. Trace ID: 1 Correlation ID: 2",
+    },
+)
+
+
+def tokens(endpoint: TokenEndpoint, store: MemorySecrets | None = None, assertion=None, **settings: Any) -> Tokens:
+    oauth = OAuthSettings(**{name: getattr(OAUTH, name) for name in OAUTH.__slots__} | settings)
+    return Tokens(oauth, store or secrets(smtp_client_secret="s3cret"), assertion, endpoint)
+
+
+async def test_token_is_asked_for_once_and_kept():
+    endpoint = TokenEndpoint(token())
+    source = tokens(endpoint)
+    assert [await source.token() for _ in range(3)] == ["t0ken"] * 3
+    assert len(endpoint.asked) == 1
+    assert endpoint.asked[0]["scope"] == OAUTH.scope
+
+
+async def test_token_is_renewed_before_its_end():
+    endpoint = TokenEndpoint(token("old", seconds=299), token("new"))
+    source = tokens(endpoint)
+    assert [await source.token() for _ in range(2)] == ["old", "new"]
+
+
+async def test_app_registration_proves_itself_by_secret():
+    endpoint = TokenEndpoint(token())
+    await tokens(endpoint).token()
+    assert endpoint.asked[0]["client_secret"] == "s3cret"
+
+
+async def test_app_registration_proves_itself_by_certificate():
+    certificate = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("app", key_type=trustme.KeyType.RSA)
+    store = secrets(smtp_client_certificate=certificate.private_key_and_cert_chain_pem.bytes().decode())
+    endpoint = TokenEndpoint(token())
+    await tokens(endpoint, store, credential="certificate").token()
+    assert endpoint.asked[0]["client_assertion"].count(b".") == 2  # a signed JWT
+
+
+async def test_app_registration_proves_itself_by_the_managed_identity():
+    endpoint = TokenEndpoint(token())
+    await tokens(endpoint, assertion=lambda: "of the identity", credential="federation").token()
+    assert endpoint.asked[0]["client_assertion"] == "of the identity"
+
+
+async def test_secret_that_is_no_certificate_is_a_matter_of_configuration():
+    store = secrets(smtp_client_certificate="s3cret")
+    with pytest.raises(NotSignedIn) as refusal:
+        await tokens(TokenEndpoint(token()), store, credential="certificate").token()
+    assert refusal.value.outcome.kind is OutcomeKind.CONFIGURATION
+    assert "s3cret" not in refusal.value.outcome.reply
+
+
+def raising() -> str:
+    raise RuntimeError("no managed identity here")
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings", "kind", "words"),
+    [
+        (INVALID_CLIENT, {}, OutcomeKind.CONFIGURATION, "AADSTS7000215: Invalid client secret provided."),
+        (Response(503, {}), {}, OutcomeKind.TRANSIENT, "cannot be reached"),
+        (requests.ConnectionError("no route"), {}, OutcomeKind.TRANSIENT, "cannot be reached"),
+        (requests.Timeout(), {}, OutcomeKind.TRANSIENT, "cannot be reached"),
+        (token(), {"credential": "federation"}, OutcomeKind.CONFIGURATION, "no managed identity here"),
+        (token(), {"tenant_id": ""}, OutcomeKind.CONFIGURATION, "ValueError"),
+    ],
+)
+async def test_failure_of_the_token_endpoint_means(answer, settings, kind, words):
+    with pytest.raises(NotSignedIn) as refusal:
+        await tokens(TokenEndpoint(answer), assertion=raising, **settings).token()
+    assert (refusal.value.outcome.kind, refusal.value.outcome.stage) == (kind, "auth")
+    assert words in refusal.value.outcome.reply
+    assert "Trace ID" not in refusal.value.outcome.reply
+
+
+async def test_mended_secret_is_not_answered_from_memory():
+    """msal answers a repeated request that failed from its own memory for a minute."""
+    endpoint = TokenEndpoint(INVALID_CLIENT, token())
+    source = tokens(endpoint)
+    with pytest.raises(NotSignedIn):
+        await source.token()
+    assert await source.token() == "t0ken"
+
+
+async def test_token_is_a_new_one_after_it_was_refused():
+    endpoint = TokenEndpoint(token("old"), token("new"))
+    source = tokens(endpoint)
+    await source.token()
+    assert await source.has_changed() is False
+    assert await source.token() == "new"
+
+
+async def test_msal_blocks_a_thread_of_its_own_and_not_the_event_loop():
+    endpoint = TokenEndpoint(token())
+    await tokens(endpoint).token()
+    assert endpoint.threads.isdisjoint({threading.get_ident()})
+    assert len(endpoint.threads) > 0
+
+
+async def test_mailbox_signs_in_by_token(monkeypatch):
+    monkeypatch.setattr(Tokens, "_acquire", lambda self, credential: {"access_token": PASSWORD})
+    async with smtp_server(extensions=("AUTH LOGIN XOAUTH2",)) as server:
+        with signing_in_by_token(server) as one:
+            assert (await one.submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+    given = base64.b64decode(server.commands[1].split()[2])
+    assert given == b"user=ann@contoso.com\x01auth=Bearer right\x01\x01"
+
+
+async def test_refused_token_is_tried_once_and_the_next_one_is_new(monkeypatch):
+    given = iter(["old", PASSWORD])
+    monkeypatch.setattr(Tokens, "_acquire", lambda self, credential: {"access_token": next(given)})
+    async with smtp_server(extensions=("AUTH XOAUTH2",)) as server:
+        with signing_in_by_token(server) as one:
+            outcome = await one.submit(SUBMISSION)
+            assert (outcome.kind, outcome.code) == (OutcomeKind.CONFIGURATION, 535)
+            assert server.steps == ["EHLO", "AUTH"]
+            one._pool.forget_failure()
+            assert (await one.submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+
+
+async def test_server_that_takes_no_tokens_is_a_matter_of_configuration():
+    async with smtp_server(extensions=("AUTH PLAIN LOGIN",)) as server:
+        with signing_in_by_token(server) as one:
+            outcome = await one.submit(SUBMISSION)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.CONFIGURATION, "auth")
+    assert "XOAUTH2" in outcome.reply
+    assert server.steps == ["EHLO"]
+
+
+def signing_in_by_token(server: SmtpServer) -> AbstractContextManager[SmtpProvider]:
+    settings = {"authentication": "oauth", "user_name": "ann@contoso.com", "oauth": OAUTH}
+    return provider(server, secrets(smtp_client_secret="s3cret"), **settings)
