@@ -51,6 +51,8 @@ class SmtpServer:
     extensions: tuple[str, ...]
     tls: ssl.SSLContext | None = None
     port: int = 0
+    takes_content: bool = True
+    keeps_content: bool = True
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     connections: int = 0
@@ -112,7 +114,7 @@ class SmtpServer:
                     return  # it breaks off where the handshake should begin
                 await writer.start_tls(self.tls)
             if step == "data" and reply.startswith("3"):
-                self.contents.append(await reader.readuntil(b"\r\n.\r\n"))
+                await self._take_content(reader)
                 if not await self._say(writer, self._reply("content", "")):
                     return
 
@@ -125,6 +127,18 @@ class SmtpServer:
             given = base64.b64decode(await reader.readline())
         right = given.endswith(PASSWORD.encode()) or f"Bearer {PASSWORD}\x01" in given.decode()
         await self._say(writer, "235 2.7.0 welcome" if right else "535 5.7.8 wrong")
+
+    async def _take_content(self, reader: asyncio.StreamReader) -> None:
+        if not self.takes_content:
+            await asyncio.Event().wait()
+        content, end = bytearray(), b"\r\n.\r\n"
+        while not content.endswith(end):
+            content += await reader.read(2**16)
+            if reader.at_eof():
+                raise ConnectionError
+            if not self.keeps_content:
+                del content[: -len(end)]
+        self.contents.append(bytes(content))
 
     def _reply(self, step: str, command: str) -> str:
         for key in (command.lower(), step):
@@ -177,6 +191,7 @@ def secrets(**values: str) -> MemorySecrets:
 def provider(
     server: SmtpServer,
     store: MemorySecrets | None = None,
+    /,
     clock: Callable[[], float] = time.monotonic,
     **settings: Any,
 ) -> Iterator[SmtpProvider]:

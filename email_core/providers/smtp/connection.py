@@ -27,7 +27,6 @@ from email_core.providers.smtp.settings import SmtpSettings, is_private
 
 CONNECT_SECONDS = 30.0  # for each step until the connection can be used
 COMMAND_SECONDS = 60.0
-PIECE = 128 * 1024  # octets written at once: what a slow server keeps waiting in memory
 
 NETWORK_ERRORS = (SMTPException, OSError, TimeoutError)
 
@@ -96,9 +95,8 @@ class Connection:
         try:
             if protocol is None:
                 raise ConnectionError("Connection lost")
-            for start in range(0, len(octets), PIECE):
-                protocol.write(octets[start : start + PIECE])
-                await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
+            protocol.write(octets)
+            await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
         except NETWORK_ERRORS as error:
             self.close()
             raise ConnectionLost(words_of(error)) from error

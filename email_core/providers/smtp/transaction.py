@@ -23,6 +23,7 @@ from email_core.providers.smtp.outcome import (
 )
 
 ANSWER_SECONDS = 120.0  # for the answer to the content: servers look for viruses before they give it
+WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits in memory for a slow server
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
 
 
@@ -149,10 +150,14 @@ class Transaction:
 
     async def _upload(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
         stuffing = DotStuffing()
-        await self._connection.write(stuffing.stuffed(first))
+        await self._write(first, stuffing)
         async for piece in rest:
-            await self._connection.write(stuffing.stuffed(piece))
+            await self._write(piece, stuffing)
         await self._connection.write(stuffing.end())
+
+    async def _write(self, piece: bytes, stuffing: "DotStuffing") -> None:
+        for start in range(0, len(piece), WRITTEN_AT_ONCE):
+            await self._connection.write(stuffing.stuffed(piece[start : start + WRITTEN_AT_ONCE]))
 
     async def _end(self) -> Outcome:
         try:

@@ -1,0 +1,329 @@
+"""How content goes over the wire, and how many recipients become several transactions."""
+
+import socket
+import tracemalloc
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from email_core.content import InlineContent
+from email_core.errors import StorageUnavailable
+from email_core.providers.base import OutcomeKind, RecipientVerdict, Submission
+from email_core.providers.smtp import transaction
+from email_core.providers.smtp.outcome import LATER
+from email_core.providers.smtp.transaction import DotStuffing
+from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, smtp_server
+
+ACCEPTED, REFUSED, WAITS = RecipientVerdict.ACCEPTED, RecipientVerdict.REFUSED, RecipientVerdict.LATER
+
+
+@dataclass
+class StreamedContent:
+    """Content that is not in memory. `fails_after`: so many pieces, and then the storage does not answer."""
+
+    pieces: list[bytes]
+    fails_after: int | None = None
+    closed: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            for number, piece in enumerate(self.pieces):
+                if number == self.fails_after:
+                    raise StorageUnavailable("read an email's content")
+                yield piece
+        finally:
+            self.closed += 1
+
+
+def streamed(*pieces: bytes, **about) -> Submission:
+    return replace(SUBMISSION, content=StreamedContent(list(pieces), **about))
+
+
+async def submit(server: SmtpServer, submission: Submission = SUBMISSION, **settings):
+    with provider(server, **settings) as one:
+        return await one.submit(submission)
+
+
+# ---- dots
+
+MIME = b"Subject: Dots\r\n\r\n.\r\n..two\r\n.\r\nend\r\n."
+STUFFED = b"Subject: Dots\r\n\r\n..\r\n...two\r\n..\r\nend\r\n.."
+
+
+@pytest.mark.parametrize("size", range(1, len(MIME) + 1))
+def test_dots_are_doubled_wherever_the_pieces_are_cut(size):
+    stuffing = DotStuffing()
+    pieces = [MIME[start : start + size] for start in range(0, len(MIME), size)]
+    assert b"".join(map(stuffing.stuffed, pieces)) == STUFFED
+    assert stuffing.end() == b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("mime", "stuffed", "end"),
+    [
+        (b".", b"..", b"\r\n"),
+        (b"", b"", b""),
+        (b"a.\r\n", b"a.\r\n", b""),
+        (b"a\n.\n", b"a\n.\n", b"\r\n"),  # no line of its own: servers end content at CRLF only
+        (b"a\r", b"a\r", b"\r\n"),
+    ],
+)
+def test_content_on_the_wire(mime, stuffed, end):
+    stuffing = DotStuffing()
+    assert (stuffing.stuffed(mime), stuffing.end()) == (stuffed, end)
+
+
+async def test_streamed_content_arrives_as_it_was_written():
+    pieces = [MIME[:16], *(b"x" * 76 + b"\r\n." for _ in range(20_000)), MIME[16:]]
+    async with smtp_server() as server:
+        outcome = await submit(server, streamed(*pieces))
+    assert outcome.kind is OutcomeKind.DELIVERED
+    assert server.contents[0].replace(b"\r\n..", b"\r\n.") == b"".join(pieces) + b"\r\n.\r\n"
+    assert server.commands[1] == f"MAIL FROM:<ann@contoso.com> SIZE={len(b''.join(pieces))} BODY=8BITMIME"
+
+
+async def test_storage_that_fails_in_the_middle_ends_the_connection_before_the_content_is_whole():
+    submission = streamed(b"Subject: x\r\n\r\n", b"first\r\n", b"second\r\n", fails_after=2)
+    async with smtp_server() as server:
+        outcome = await submit(server, submission)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.TRANSIENT, "data")
+    assert server.contents == []
+    assert submission.content.closed == 1
+
+
+async def test_storage_that_fails_at_once_begins_no_transaction():
+    async with smtp_server() as server:
+        outcome = await submit(server, streamed(b"Subject: x\r\n\r\n", fails_after=0))
+    assert outcome.kind is OutcomeKind.TRANSIENT
+    assert "MAIL" not in server.steps
+
+
+async def test_content_that_the_server_does_not_take_in_time_was_not_sent(monkeypatch):
+    monkeypatch.setattr(transaction, "COMMAND_SECONDS", 0.05)
+    monkeypatch.setattr(transaction, "SLOWEST_UPLOAD", 10**9)
+    async with smtp_server({"data": "354 go on"}) as server:
+        server.takes_content = False
+        outcome = await submit(server, streamed(b"Subject: x\r\n\r\n", *[b"x" * 1_000_000] * 20))
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.TRANSIENT, "data")
+    assert "in time" in outcome.reply
+
+
+async def test_time_for_the_answer_grows_with_the_size(monkeypatch):
+    monkeypatch.setattr(transaction, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(transaction, "SLOWEST_UPLOAD", 1)
+    async with smtp_server({"content": HANG}) as server:
+        with provider(server) as one, pytest.raises(TimeoutError):
+            async with transaction.asyncio.timeout(0.1):
+                await one.submit(SUBMISSION)
+
+
+@pytest.mark.slow
+async def test_a_hundred_megabytes_pass_in_a_few():
+    piece = (b"x" * 76 + b"\r\n") * 53_000  # 4 MB, as the storage client reads them
+    submission = streamed(b"Subject: x\r\n\r\n", *[piece] * 25)
+    async with smtp_server(extensions=()) as server:
+        server.keeps_content = False
+        tracemalloc.start()
+        try:
+            outcome = await submit(server, submission)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert outcome.kind is OutcomeKind.DELIVERED
+    assert peak < 3 * 1024 * 1024
+
+
+async def test_8_bit_is_declared_only_where_it_may_be_needed():
+    async with smtp_server() as server:
+        await submit(server)
+        await submit(server, replace(SUBMISSION, content=InlineContent("Subject: x\r\n\r\nGrüße\r\n".encode())))
+    mails = [command for command in server.commands if command.startswith("MAIL")]
+    assert ["8BITMIME" in mail for mail in mails] == [False, True]
+
+
+async def test_envelope_sender_can_be_the_account_s():
+    async with smtp_server() as server:
+        await submit(server, envelope_sender="bounces@contoso.com")
+    assert server.commands[1].startswith("MAIL FROM:<bounces@contoso.com>")
+
+
+async def test_refused_recipients_wait_or_not_as_the_server_s_words_mean():
+    replies = {"rcpt to:<bob@example.com>": "554 5.2.2 mailbox full", "rcpt to:<eve@example.com>": "550 5.1.1 unknown"}
+    async with smtp_server(replies) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.retry_after) == (OutcomeKind.TRANSIENT, LATER)
+    assert [one.verdict for one in outcome.recipients.values()] == [WAITS, REFUSED]
+
+
+async def test_sign_in_that_the_server_misses_at_rcpt_is_no_fault_of_the_recipient():
+    async with smtp_server({"rcpt": "530 5.7.57 Client not authenticated to send mail"}) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.CONFIGURATION, "rcpt")
+    assert {one.verdict for one in outcome.recipients.values()} == {WAITS}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "wait"),
+    [
+        ("554 5.2.0 STOREDRV.Submission; SubmissionQuotaExceededException", OutcomeKind.TRANSIENT, LATER),
+        ("554 5.2.0 MapiExceptionSendAsDenied", OutcomeKind.CONFIGURATION, None),
+        ("554 5.6.0 unheard of", OutcomeKind.PERMANENT, None),
+        ("432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded", OutcomeKind.TRANSIENT, None),
+    ],
+)
+async def test_refused_content_means(reply, kind, wait):
+    async with smtp_server({"content": reply}) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.retry_after, outcome.reply) == (kind, wait, reply)
+
+
+# ---- many recipients
+
+MANY = replace(SUBMISSION, recipients=tuple(f"r{number}@example.com" for number in range(7)))
+TOO_MANY = "452 4.5.3 Error: too many recipients"
+
+
+def envelopes(server: SmtpServer) -> list[list[str]]:
+    """The recipients of each transaction, shortened: those that were named, whatever the server said."""
+    found: list[list[str]] = []
+    for command in server.commands:
+        if command.startswith("MAIL"):
+            found.append([])
+        elif command.startswith("RCPT"):
+            found[-1].append(command.removeprefix("RCPT TO:<").partition("@")[0])
+    return found
+
+
+async def test_recipients_beyond_what_a_service_takes_go_in_further_transactions():
+    async with smtp_server() as server:
+        outcome = await submit(server, MANY, most_recipients=3)
+    assert (outcome.kind, outcome.recipients) == (OutcomeKind.DELIVERED, {})
+    assert envelopes(server) == [["r0", "r1", "r2"], ["r3", "r4", "r5"], ["r6"]]
+    assert server.connections == 1
+
+
+async def test_server_says_in_ehlo_how_many_it_takes():
+    async with smtp_server(extensions=(*EXTENSIONS, "LIMITS MAILMAX=50 RCPTMAX=4")) as server:
+        outcome = await submit(server, MANY)
+    assert outcome.kind is OutcomeKind.DELIVERED
+    assert envelopes(server) == [["r0", "r1", "r2", "r3"], ["r4", "r5", "r6"]]
+
+
+@pytest.mark.parametrize("reply", [TOO_MANY, "452 too many recipients", "552 5.5.3 no more"])
+async def test_those_whom_the_server_takes_no_more_go_in_the_next_transaction(reply):
+    usual = "250 2.1.5 OK"
+    async with smtp_server({"rcpt": [*[usual] * 5, reply]}) as server:
+        outcome = await submit(server, MANY)
+    assert outcome.kind is OutcomeKind.DELIVERED
+    assert envelopes(server) == [["r0", "r1", "r2", "r3", "r4", "r5"], ["r5", "r6"]]
+
+
+async def test_transaction_that_is_refused_for_its_recipients_is_halved():
+    async with smtp_server({"content": ["554 5.5.3 too many recipients"]}) as server:
+        outcome = await submit(server, MANY)
+    assert outcome.kind is OutcomeKind.DELIVERED
+    assert [len(envelope) for envelope in envelopes(server)] == [7, 3, 3, 1]
+
+
+async def test_server_that_takes_not_even_one_is_no_endless_loop():
+    async with smtp_server({"rcpt": TOO_MANY}) as server:
+        outcome = await submit(server, MANY)
+    assert outcome.kind is OutcomeKind.TRANSIENT
+    assert len(envelopes(server)) == 1
+
+
+# content's answers -> kind, and what each part's recipients (r0-r2, r3-r5, r6) are told: None = nothing of their own
+@pytest.mark.parametrize(
+    ("answers", "kind", "verdicts"),
+    [
+        (["250 OK", "451 4.3.0 later"], OutcomeKind.PARTLY_DELIVERED, (ACCEPTED, WAITS, None)),
+        (["250 OK", "554 5.6.0 no"], OutcomeKind.PARTLY_DELIVERED, (ACCEPTED, REFUSED, ACCEPTED)),
+        (["250 OK", DROP], OutcomeKind.UNCONFIRMED, (ACCEPTED, WAITS, None)),
+        (["451 4.3.0 later"], OutcomeKind.TRANSIENT, (WAITS, None, None)),
+        (["554 5.6.0 no", "250 OK"], OutcomeKind.PARTLY_DELIVERED, (REFUSED, ACCEPTED, ACCEPTED)),
+        (["554 5.6.0 no", "554 5.6.0 no", "554 5.6.0 no"], OutcomeKind.PERMANENT, (REFUSED, REFUSED, REFUSED)),
+        (["554 5.6.0 no", DROP], OutcomeKind.UNCONFIRMED, (REFUSED, WAITS, None)),
+    ],
+)
+async def test_each_recipient_has_the_fate_of_its_transaction(answers, kind, verdicts):
+    async with smtp_server({"content": answers}) as server:
+        outcome = await submit(server, MANY, most_recipients=3)
+    told = [outcome.recipients.get(f"r{number}@example.com") for number in (0, 3, 6)]
+    assert outcome.kind is kind
+    assert tuple(one.verdict if one else None for one in told) == verdicts
+
+
+async def test_server_that_goes_away_between_two_transactions_leaves_the_rest_waiting():
+    async with smtp_server({"mail": ["250 OK", "421 bye"], "connect": ["220 test", "421 busy"]}) as server:
+        outcome = await submit(server, MANY, most_recipients=4)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.PARTLY_DELIVERED, "connect")
+    verdicts = [outcome.recipients[recipient].verdict for recipient in MANY.recipients]
+    assert verdicts == [ACCEPTED] * 4 + [WAITS] * 3
+
+
+async def test_wait_that_a_later_part_asks_for_is_kept():
+    quota = "554 5.2.0 SubmissionQuotaExceededException"
+    async with smtp_server({"content": ["250 OK", quota]}) as server:
+        outcome = await submit(server, MANY, most_recipients=4)
+    assert (outcome.kind, outcome.retry_after) == (OutcomeKind.PARTLY_DELIVERED, timedelta(hours=1))
+
+
+# ---- the test email
+
+
+async def test_rehearsal_tells_each_step():
+    async with smtp_server(extensions=(*EXTENSIONS, "AUTH PLAIN")) as server:
+        with provider(server) as one:
+            rehearsal = await one.rehearse(SUBMISSION)
+    assert rehearsal.outcome.kind is OutcomeKind.DELIVERED
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [
+        (name, True) for name in ("resolve", "connect", "ehlo", "mail", "rcpt", "rcpt", "data")
+    ]
+    details = {step.name: step.detail for step in rehearsal.steps}
+    assert (details["resolve"], details["connect"]) == ("127.0.0.1", "220 test ESMTP")
+    assert details["data"] == "250 2.0.0 queued as 4711"
+
+
+@pytest.mark.parametrize(
+    ("replies", "steps", "failed"),
+    [
+        ({"connect": "554 5.7.1 no"}, 1, "connect"),
+        ({"ehlo": DROP}, 2, "ehlo"),
+        ({"mail": "550 5.7.60 no"}, 3, "mail"),
+        ({"rcpt": "550 5.1.1 no"}, 4, "rcpt"),
+        ({"content": "554 5.6.0 no"}, 6, "data"),
+    ],
+)
+async def test_rehearsal_ends_with_the_step_that_failed(replies, steps, failed):
+    async with smtp_server(replies) as server:
+        with provider(server) as one:
+            rehearsal = await one.rehearse(SUBMISSION)
+    assert [step.succeeded for step in rehearsal.steps] == [True] * steps + [False]
+    assert (rehearsal.steps[-1].name, rehearsal.steps[-1].detail) == (failed, rehearsal.outcome.reply)
+
+
+async def test_rehearsal_names_a_server_that_nobody_knows(monkeypatch):
+    def unknown(*_args, **_about):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # no question to a real name server
+    async with smtp_server() as server:
+        with provider(server, server="nobody.invalid") as one:
+            rehearsal = await one.rehearse(SUBMISSION)
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("resolve", False)]
+
+
+async def test_rehearsal_takes_a_new_connection_and_leaves_it_to_the_next_email():
+    async with smtp_server() as server:
+        with provider(server, max_connections=1) as one:
+            await one.submit(SUBMISSION)
+            await one.rehearse(SUBMISSION)
+            await one.submit(SUBMISSION)
+    assert server.connections == 2
+    assert len(server.contents) == 3
