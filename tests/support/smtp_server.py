@@ -5,7 +5,7 @@ import base64
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,8 +197,5 @@ def provider(
 ) -> Iterator[SmtpProvider]:
     """One that sends to `server`, without TLS unless `settings` say so, and keeps nothing when the test ends."""
     values = {"server": "127.0.0.1", "port": server.port, "security": "none", "local_hostname": "client.test"}
-    one = SmtpProvider(SmtpSettings(**values | settings), store or secrets(), clock=clock)
-    try:
+    with closing(SmtpProvider(SmtpSettings(**values | settings), store or secrets(), clock=clock)) as one:
         yield one
-    finally:
-        one.close()

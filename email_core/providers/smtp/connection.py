@@ -50,6 +50,7 @@ class Connection:
 
     def __init__(self, client: SMTP, opened_at: float) -> None:
         self._client = client
+        self._transport = client.transport  # the client forgets it when it closes
         self.opened_at = opened_at
         self.used_at = opened_at
         self.messages = 0
@@ -113,9 +114,12 @@ class Connection:
         """Says goodbye and does not wait for the answer."""
         if self._client.protocol is not None and self.is_open:
             self._client.protocol.write(b"QUIT\r\n")
-        self.close()
+        self._client.close()
 
     def close(self) -> None:
+        """At once: TLS's own goodbye would wait for the server's, for half a minute."""
+        if isinstance(self._transport, asyncio.WriteTransport):
+            self._transport.abort()
         self._client.close()
 
 
@@ -162,7 +166,7 @@ class Connector:
         try:
             await self._take_steps(client, heard or unheard)
         except BaseException:
-            client.close()
+            Connection(client, self._clock()).close()
             raise
         return Connection(client, self._clock())
 
@@ -177,7 +181,7 @@ class Connector:
             with _step("tls"):
                 await client.starttls()
         if self._settings.security != "none" and heard is not unheard:
-            heard("tls", await asyncio.to_thread(_about_tls, client.get_transport_info("ssl_object")))
+            heard("tls", _about_tls(client.get_transport_info("ssl_object")))
         with _step("ehlo"):
             offered = await _greet(client)
         heard("ehlo", offered)

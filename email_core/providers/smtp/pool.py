@@ -95,7 +95,7 @@ class Pool:
         if kept.timer is not None:
             kept.timer.cancel()
         for connection in kept.idle:
-            connection.quit()
+            connection.close()
 
     def _of_this_loop(self) -> "_Kept":
         loop = asyncio.get_running_loop()
