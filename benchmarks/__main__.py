@@ -6,7 +6,7 @@ import inspect
 
 from benchmarks import report
 
-NAMES = ("storage_requests", "cpu", "throughput", "accept_latency", "listing", "purge", "memory")
+NAMES = ("storage_requests", "cpu", "throughput", "accept_latency", "listing", "purge", "memory", "smtp_pool")
 
 
 def main() -> None:
