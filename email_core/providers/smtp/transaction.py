@@ -57,6 +57,8 @@ class Transaction:
     async def run(self) -> Taken:
         """Raises Stale or TooMany, and then nothing was sent."""
         content = self._submission.content
+        if isinstance(content, InlineContent) and content.size <= WRITTEN_AT_ONCE:
+            return await self._run(content.octets, None)
         try:
             async with aclosing(_pieces(content)) as pieces:
                 return await self._run(await anext(pieces, b""), pieces)
@@ -65,7 +67,7 @@ class Transaction:
             words = "the content could not be read from the storage"
             return Taken(Outcome(kind=OutcomeKind.TRANSIENT, reply=words, stage="data"))
 
-    async def _run(self, first: bytes, rest: AsyncIterator[bytes]) -> Taken:
+    async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Taken:
         refusal = self._refused_before_mail(first)
         if refusal is not None:
             return Taken(refusal)
@@ -73,7 +75,7 @@ class Transaction:
         self._connection.messages += 1
         self._connection.is_clean = False
         try:
-            reply = await self._connection.command(b"MAIL", *self._mail_words(first))
+            reply = await self._connection.command(self._mail_command(first))
         except ConnectionLost as error:
             if is_reused:
                 raise Stale from error
@@ -101,16 +103,16 @@ class Transaction:
             return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="mail")
         return None
 
-    def _mail_words(self, first: bytes) -> list[bytes]:
+    def _mail_command(self, first: bytes) -> bytes:
         content = self._submission.content
-        words = [b"FROM:<%b>" % self._sender.encode()]
+        words = [b"MAIL FROM:<%b>" % self._sender.encode()]
         if self._connection.offers("size"):
             words.append(b"SIZE=%d" % content.size)
         if self._connection.offers("8bitmime") and not (isinstance(content, InlineContent) and first.isascii()):
             words.append(b"BODY=8BITMIME")  # of a stream nobody knows yet: it may be
         if self._needs_smtputf8(first):
             words.append(b"SMTPUTF8")
-        return words
+        return b" ".join(words)
 
     def _needs_smtputf8(self, first: bytes) -> bool:
         return needs_smtputf8(self._sender, self._recipients, first)
@@ -118,7 +120,7 @@ class Transaction:
     async def _name_recipients(self) -> tuple[str, ...]:
         """Returns those that the server takes no more in this transaction."""
         for number, recipient in enumerate(self._recipients):
-            reply = await self._connection.command(b"RCPT", b"TO:<%b>" % recipient.encode())
+            reply = await self._connection.command(b"RCPT TO:<%b>" % recipient.encode())
             if reply.code == 421:  # the server closes the connection: no fault of this recipient
                 raise ConnectionLost(reply.text)
             if reply.code < 300:
@@ -132,36 +134,36 @@ class Transaction:
 
     # ---- the content
 
-    async def _hand_over(self, first: bytes, rest: AsyncIterator[bytes]) -> Outcome:
+    async def _hand_over(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
         if not self._accepted:
             return nobody_accepted(self._refused)
+        stuffing = DotStuffing()
         try:
             reply = await self._connection.command(b"DATA")
             if reply.code != 354:
                 return self._refusal(reply)
-            async with asyncio.timeout(COMMAND_SECONDS + self._upload_seconds):
-                await self._upload(first, rest)
+            last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
         except ConnectionLost as error:
             return _lost("data", error, self._refusals)
+        return await self._end(stuffing.stuffed(last) + stuffing.end())
+
+    async def _all_but_the_last(self, first: bytes, rest: AsyncIterator[bytes], stuffing: "DotStuffing") -> bytes:
+        """Uploads piece by piece, and returns the last one: it goes with what ends the content. Raises
+        ConnectionLost."""
+        last = b""
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS + self._upload_seconds):
+                async for piece in _small(first, rest):
+                    await self._connection.write(stuffing.stuffed(last))
+                    last = piece
         except TimeoutError:
             self._connection.close()
-            return _lost("data", ConnectionLost("the server did not take it in time"), self._refusals)
-        return await self._end()
+            raise ConnectionLost("the server did not take it in time") from None
+        return last
 
-    async def _upload(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        stuffing = DotStuffing()
-        await self._write(first, stuffing)
-        async for piece in rest:
-            await self._write(piece, stuffing)
-        await self._connection.write(stuffing.end())
-
-    async def _write(self, piece: bytes, stuffing: "DotStuffing") -> None:
-        for start in range(0, len(piece), WRITTEN_AT_ONCE):
-            await self._connection.write(stuffing.stuffed(piece[start : start + WRITTEN_AT_ONCE]))
-
-    async def _end(self) -> Outcome:
+    async def _end(self, last: bytes) -> Outcome:
         try:
-            reply = await self._connection.command(b".", seconds=ANSWER_SECONDS + self._upload_seconds)
+            reply = await self._connection.end_content(last, ANSWER_SECONDS + self._upload_seconds)
         except ConnectionLost as error:
             return self._unconfirmed(f"the answer to the content was lost: {error}")
         if reply.code >= 400:
@@ -228,6 +230,14 @@ def needs_smtputf8(sender: str, recipients: tuple[str, ...], first: bytes) -> bo
 async def _pieces(content: Content) -> AsyncGenerator[bytes, None]:
     async for piece in content.chunks():
         yield piece
+
+
+async def _small(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    for start in range(0, len(first), WRITTEN_AT_ONCE):
+        yield first[start : start + WRITTEN_AT_ONCE]
+    async for piece in rest:
+        for start in range(0, len(piece), WRITTEN_AT_ONCE):
+            yield piece[start : start + WRITTEN_AT_ONCE]
 
 
 def _lost(stage: str, error: ConnectionLost, refusals: dict[str, RecipientReply] | None = None) -> Outcome:
