@@ -34,6 +34,7 @@ OWN = [
     ("put-aside", None, None, "answering its doorbell failed again and again: the log of that time has the cause"),
     ("internal-error", None, None, "internal error: ValueError"),
     ("smtp-connections-busy", "connect", None, "all connections to the server are busy"),
+    ("smtp-public-without-proof", "tls", None, "the server has a public address, and its certificate is not checked"),
 ]
 VAULT = [
     ("vault-secret-missing", "auth", None, "the SMTP password cannot be read: enter it again"),

@@ -67,6 +67,17 @@ SECTION = Section(
             Match(text=(r"^internal error:",)),
         ),
         entry(
+            "smtp-public-without-proof",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The server has a public address, and the connection to it would not be safe",
+            "Its certificate is not to be checked, or a password would go over it in clear text. Both are allowed only "
+            "for an address of this machine or of a private network.",
+            "Set `smtp_verify_certificate` to true and `smtp_security` to starttls or tls; a private authority's "
+            "certificate goes to `smtp_certificate_authority`.",
+            Match(text=(r"^the server has a public address",)),
+        ),
+        entry(
             "smtp-connections-busy",
             Category.THROTTLING,
             Retry.SOON,

@@ -158,7 +158,7 @@ class Transaction:
                     last = piece
         except TimeoutError:
             self._connection.close()
-            raise ConnectionLost("the server did not take it in time") from None
+            raise ConnectionLost("timed out: the server did not take the content") from None
         return last
 
     async def _end(self, last: bytes) -> Outcome:
@@ -169,7 +169,7 @@ class Transaction:
         if reply.code >= 400:
             return self._refusal(reply)
         if reply.code >= 300:
-            return self._unconfirmed(f"the answer to the content was {reply.code}, which says nothing of it")
+            return self._unconfirmed(f"the answer to the content was lost: {reply.code} says nothing of it")
         self._heard("data", reply.text)
         self._connection.is_clean = True
         return self._delivered(reply)

@@ -93,5 +93,6 @@ def test_other_names_are_unknown_and_not_repeated(text):
     with pytest.raises(UnknownSecret) as raised:
         secret_name(text)
     assert str(raised.value) == (
-        "The secrets are smtp-password, smtp-client-secret, graph-client-secret, exchange-password"
+        "The secrets are smtp-password, smtp-client-secret, smtp-client-certificate, graph-client-secret, "
+            "exchange-password"
     )
