@@ -40,6 +40,11 @@ class SecretName(StrEnum):
         row.help = help
         return row
 
+    @property
+    def provider(self) -> str:
+        """The name of the provider that signs in with it."""
+        return self.partition("-")[0]
+
 
 def secret_name(text: str) -> SecretName:
     """Raises UnknownSecret."""

@@ -117,6 +117,7 @@ class Doors:
     doorbells: MemoryDoorbells = field(default_factory=MemoryDoorbells)
     keys: MemoryIdempotencyStore = field(default_factory=MemoryIdempotencyStore)
     distributor: MemoryDistributorStore = field(default_factory=MemoryDistributorStore)
+    providers: MemoryProviderStates = field(default_factory=MemoryProviderStates)
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
 
     async def call(
@@ -182,7 +183,7 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, MemoryProviderStates()),
+        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, doors.providers),
         providers={"smtp": IdleProvider()} if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,

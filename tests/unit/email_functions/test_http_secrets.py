@@ -1,9 +1,12 @@
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
+from email_core.assembly import utc_now
 from email_core.errors import ConfigurationError, SecretFault, SecretUnreadable
+from email_core.provider_pause import ProviderState
 from email_core.secret_store.base import LONGEST_VALUE, SecretName
 from tests.support.azurite import ROOT
 from tests.support.doors import Doors, open_doors
@@ -37,6 +40,16 @@ async def test_value_is_kept_and_never_told(doors):
     assert (state.status, set(state.json), state.json["set"]) == (200, {"set", "updated_at"}, True)
     assert state.json["updated_at"].endswith("Z")
     assert b"hunter2" not in state.body
+
+
+@pytest.mark.parametrize(
+    ("name", "lifted"), [("smtp-password", True), ("smtp-client-secret", True), ("graph-client-secret", False)]
+)
+async def test_new_secret_lifts_the_pause_of_its_provider(doors, name, lifted):
+    paused = ProviderState(configuration="one", refusals=3, paused_until=utc_now() + timedelta(minutes=4))
+    await doors.providers.write("smtp", paused, None)
+    await doors.put(f"/api/secrets/{name}", {"value": "hunter2"})
+    assert ((await doors.providers.read("smtp"))[0] == ProviderState()) is lifted
 
 
 async def test_secret_that_was_never_set_is_not_set(doors):

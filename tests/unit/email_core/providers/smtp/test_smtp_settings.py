@@ -8,7 +8,9 @@ import trustme
 
 from email_core.errors import ConfigurationError
 from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.providers.smtp import SmtpProvider
 from email_core.providers.smtp.settings import PRESETS, SmtpSettings, is_private
+from tests.support.smtp_server import secrets
 
 ROWS = {row.name: row for row in fields(Parameters)}
 RELAY = Parameters(smtp_server="relay.contoso.com")
@@ -145,3 +147,9 @@ def test_fingerprint_is_another_after_any_change_and_tells_nothing(change):
 )
 def test_private_address_is_one_of_a_private_network(address, private):
     assert is_private(address) is private
+
+
+def test_warnings_are_logged_when_the_provider_is_made(caplog):
+    SmtpProvider(settings(smtp_security="none", smtp_user_name="ann@contoso.com"), secrets())
+    assert "clear text" in caplog.text
+    assert "ann@" not in caplog.text
