@@ -19,9 +19,11 @@ from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
+from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
+from email_core.rehearsals import Rehearsals
 from email_core.retention import Retention
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
 from email_core.secret_store.file import FileSecrets
@@ -65,6 +67,8 @@ class Subsystem:
     retention: Retention
     distribution: Distribution
     pauses: ProviderPauses
+    rehearsals: Rehearsals
+    overview: ProviderOverview
     parameters: Parameters
     secrets: SecretStore
 
@@ -153,6 +157,8 @@ def connect(
         retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
         pauses=pauses,
+        rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
+        overview=ProviderOverview(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
         parameters=parameters,
         secrets=secrets,
     )

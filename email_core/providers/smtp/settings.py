@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from email_core.errors import ConfigurationError
 from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.secret_store.base import SecretName
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]+")
 
@@ -97,6 +98,14 @@ class SmtpSettings:
         """Another one after any change: what was learned of a wrong configuration does not hold for the next."""
         values = [getattr(self, name) for name in self.__slots__]
         return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+    @property
+    def secrets(self) -> tuple[SecretName, ...]:
+        """Those that signing in needs."""
+        if self.oauth is not None:
+            needed = {"secret": SecretName.SMTP_CLIENT_SECRET, "certificate": SecretName.SMTP_CLIENT_CERTIFICATE}
+            return tuple(secret for credential, secret in needed.items() if credential == self.oauth.credential)
+        return (SecretName.SMTP_PASSWORD,) if self.authentication == "password" else ()
 
     def warnings(self) -> list[str]:
         """What is allowed and may yet be a mistake."""
