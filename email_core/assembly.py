@@ -29,6 +29,7 @@ from email_core.secret_store.base import VAULT_SETTING, SecretStore
 from email_core.secret_store.file import FileSecrets
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
+from email_core.timer_runs import TimerRuns
 
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
@@ -69,6 +70,7 @@ class Subsystem:
     pauses: ProviderPauses
     rehearsals: Rehearsals
     overview: ProviderOverview
+    timer_runs: TimerRuns
     parameters: Parameters
     secrets: SecretStore
 
@@ -114,6 +116,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             keys=azure.AzureIdempotencyStore(tables),
             distributor=azure.AzureDistributorStore(tables),
             providers=azure.AzureProviderStates(tables),
+            timers=azure.AzureTimerRuns(tables),
         ),
         providers=configured_providers(parameters, secrets),
         parameters=parameters,
@@ -159,6 +162,7 @@ def connect(
         pauses=pauses,
         rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
         overview=ProviderOverview(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
+        timer_runs=TimerRuns(stores.timers, clock),
         parameters=parameters,
         secrets=secrets,
     )

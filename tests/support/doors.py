@@ -25,6 +25,7 @@ from email_core.stores.memory import (
     MemoryEmailStore,
     MemoryIdempotencyStore,
     MemoryProviderStates,
+    MemoryTimerRuns,
 )
 from tests.support.azurite import ROOT
 
@@ -126,6 +127,7 @@ class Doors:
     distributor: MemoryDistributorStore = field(default_factory=MemoryDistributorStore)
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
     states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
+    timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
     provider: IdleProvider = field(default_factory=IdleProvider)
 
     async def call(
@@ -191,7 +193,7 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, doors.states),
+        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, doors.states, doors.timers),
         providers={"smtp": doors.provider} if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,
