@@ -106,9 +106,8 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
     try:
         tables, blobs, queues = clients.tables(), clients.blobs(), clients.queues()
         plain_tables, plain_queues = clients.plain_tables(), clients.plain_queues()
-    except ValueError as error:  # the client libraries' words never repeat the key
-        fix = "Copy the connection string anew from the storage account."
-        raise ConfigurationError(STORAGE_SETTING, f"cannot be read ({error})", fix) from None
+    except ValueError as error:
+        raise unreadable_connection(error) from None
     return connect(
         stores=Stores(
             emails=azure.AzureEmailStore(tables, blobs, plain_tables),
@@ -196,7 +195,7 @@ def secret_store(settings: Mapping[str, str]) -> SecretStore:
         raise ConfigurationError(VAULT_SETTING, "is not the https address of a vault", fix)
     from email_core.secret_store.key_vault import KeyVaultSecrets
 
-    return KeyVaultSecrets(vault_client(address, _credential(settings, SECRETS_SETTING)), utc_now)
+    return KeyVaultSecrets(vault_client(address, credential(settings, SECRETS_SETTING)), utc_now)
 
 
 def vault_client(address: str, credential: Any, **options: Any) -> Any:
@@ -226,6 +225,10 @@ class StorageClients:
                 f"Set it to a connection string, or set {STORAGE_SETTING}__blobServiceUri, __queueServiceUri and "
                 "__tableServiceUri to use the app's identity.",
             )
+
+    @property
+    def use_identity(self) -> bool:
+        return not self._connection
 
     def tables(self) -> Any:
         from azure.data.tables.aio import TableServiceClient
@@ -275,10 +278,16 @@ class StorageClients:
         return address
 
     def _credential(self) -> Any:
-        return _credential(self._settings, STORAGE_SETTING)
+        return credential(self._settings, STORAGE_SETTING)
 
 
-def _credential(settings: Mapping[str, str], prefix: str) -> Any:
+def unreadable_connection(error: ValueError) -> ConfigurationError:
+    """The client libraries' words never repeat the key."""
+    fix = "Copy the connection string anew from the storage account."
+    return ConfigurationError(STORAGE_SETTING, f"cannot be read ({error})", fix)
+
+
+def credential(settings: Mapping[str, str], prefix: str) -> Any:
     """Of the identity that `<prefix>__credential` and `<prefix>__clientId` choose."""
     from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from email_core.content import Content
 from email_core.providers.features import Features
+from email_core.providers.sender_dns import UNKNOWN, SenderDns
 from email_core.secret_store.base import SecretName
 
 LONGEST_REHEARSAL = 60.0  # seconds: somebody waits for it
@@ -127,8 +128,9 @@ class Provider(ABC):
     """One configured way to send. `submit` never raises for what a provider or a network does: that is an Outcome.
 
     `configuration` is another text after any change of the provider's parameters, and tells none of them. `account` is
-    the user name that it signs in with, or empty; `secrets` are those that it needs for that. `warnings` are what is
-    allowed in its parameters and may yet be a mistake.
+    the user name that it signs in with, or empty; `secrets` are those that it needs for that. `target` is where it
+    hands mail over. `sender_dns` is what that service asks of a sender's domain. `warnings` are what is allowed in its
+    parameters and may yet be a mistake.
     """
 
     name: ClassVar[str]
@@ -136,6 +138,8 @@ class Provider(ABC):
     configuration: str = ""
     account: str = ""
     secrets: tuple[SecretName, ...] = ()
+    target: str = ""
+    sender_dns: SenderDns = UNKNOWN
     warnings: tuple[str, ...] = ()
 
     @abstractmethod

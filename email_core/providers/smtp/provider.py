@@ -48,6 +48,8 @@ class SmtpProvider(Provider):
         self.configuration = settings.fingerprint
         self.account = settings.user_name
         self.secrets = settings.secrets
+        self.target = f"{settings.server}:{settings.port}"
+        self.sender_dns = settings.sender_dns
         self.warnings = tuple(settings.warnings())
         self._settings = settings
         self._clock = clock
