@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run doctor test check bench clean
 
 PY := .venv/bin/python
 
@@ -12,6 +12,9 @@ setup: ## Install all that the other commands need (they call it themselves)
 
 run: setup ## Storage, inbox and functions on this machine, until Ctrl-C
 	@$(PY) -m dev.run
+
+doctor: setup ## Looks at all that sending depends on; ARGS="--to you@example.com" sends a test email
+	@$(PY) -m dev.doctor $(ARGS)
 
 test: setup ## Every test; ARGS="-k name" for some
 	@$(PY) -m pytest $(ARGS)

@@ -8,7 +8,9 @@ from email_functions import (
     http_email_actions,
     http_emails,
     http_health,
+    http_providers,
     http_secrets,
+    http_test_email,
     queue_sender,
     timers,
 )
@@ -19,6 +21,8 @@ app.register_functions(http_email_actions.blueprint)
 app.register_functions(http_batches.blueprint)
 app.register_functions(http_distributor.blueprint)
 app.register_functions(http_health.blueprint)
+app.register_functions(http_providers.blueprint)
 app.register_functions(http_secrets.blueprint)
+app.register_functions(http_test_email.blueprint)
 app.register_functions(queue_sender.blueprint)
 app.register_functions(timers.blueprint)

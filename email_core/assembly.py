@@ -19,14 +19,17 @@ from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
+from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
+from email_core.rehearsals import Rehearsals
 from email_core.retention import Retention
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
 from email_core.secret_store.file import FileSecrets
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
+from email_core.timer_runs import TimerRuns
 
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
@@ -65,6 +68,9 @@ class Subsystem:
     retention: Retention
     distribution: Distribution
     pauses: ProviderPauses
+    rehearsals: Rehearsals
+    overview: ProviderOverview
+    timer_runs: TimerRuns
     parameters: Parameters
     secrets: SecretStore
 
@@ -100,9 +106,8 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
     try:
         tables, blobs, queues = clients.tables(), clients.blobs(), clients.queues()
         plain_tables, plain_queues = clients.plain_tables(), clients.plain_queues()
-    except ValueError as error:  # the client libraries' words never repeat the key
-        fix = "Copy the connection string anew from the storage account."
-        raise ConfigurationError(STORAGE_SETTING, f"cannot be read ({error})", fix) from None
+    except ValueError as error:
+        raise unreadable_connection(error) from None
     return connect(
         stores=Stores(
             emails=azure.AzureEmailStore(tables, blobs, plain_tables),
@@ -110,6 +115,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             keys=azure.AzureIdempotencyStore(tables),
             distributor=azure.AzureDistributorStore(tables),
             providers=azure.AzureProviderStates(tables),
+            timers=azure.AzureTimerRuns(tables),
         ),
         providers=configured_providers(parameters, secrets),
         parameters=parameters,
@@ -153,6 +159,9 @@ def connect(
         retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
         pauses=pauses,
+        rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
+        overview=ProviderOverview(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
+        timer_runs=TimerRuns(stores.timers, clock),
         parameters=parameters,
         secrets=secrets,
     )
@@ -186,7 +195,7 @@ def secret_store(settings: Mapping[str, str]) -> SecretStore:
         raise ConfigurationError(VAULT_SETTING, "is not the https address of a vault", fix)
     from email_core.secret_store.key_vault import KeyVaultSecrets
 
-    return KeyVaultSecrets(vault_client(address, _credential(settings, SECRETS_SETTING)), utc_now)
+    return KeyVaultSecrets(vault_client(address, credential(settings, SECRETS_SETTING)), utc_now)
 
 
 def vault_client(address: str, credential: Any, **options: Any) -> Any:
@@ -216,6 +225,10 @@ class StorageClients:
                 f"Set it to a connection string, or set {STORAGE_SETTING}__blobServiceUri, __queueServiceUri and "
                 "__tableServiceUri to use the app's identity.",
             )
+
+    @property
+    def use_identity(self) -> bool:
+        return not self._connection
 
     def tables(self) -> Any:
         from azure.data.tables.aio import TableServiceClient
@@ -265,10 +278,16 @@ class StorageClients:
         return address
 
     def _credential(self) -> Any:
-        return _credential(self._settings, STORAGE_SETTING)
+        return credential(self._settings, STORAGE_SETTING)
 
 
-def _credential(settings: Mapping[str, str], prefix: str) -> Any:
+def unreadable_connection(error: ValueError) -> ConfigurationError:
+    """The client libraries' words never repeat the key."""
+    fix = "Copy the connection string anew from the storage account."
+    return ConfigurationError(STORAGE_SETTING, f"cannot be read ({error})", fix)
+
+
+def credential(settings: Mapping[str, str], prefix: str) -> Any:
     """Of the identity that `<prefix>__credential` and `<prefix>__clientId` choose."""
     from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 

@@ -288,7 +288,7 @@ class Outbox:
         if order.user is not None:
             raise InvalidEmail(FieldProblem("/user", "is not known here, so its address is not either: give `from`"))
         if self._parameters.default_sender:
-            return _default_address(self._parameters.default_sender)
+            return default_address(self._parameters.default_sender)
         raise InvalidEmail(FieldProblem("/from", "is required: the parameter default_sender is not set"))
 
     async def _stored(self, email_id: str) -> StoredEmail:
@@ -298,7 +298,8 @@ class Outbox:
         return stored
 
 
-def _default_address(text: str) -> Address:
+def default_address(text: str) -> Address:
+    """The parameter `default_sender`, checked. Raises ConfigurationError."""
     try:
         return parse_address(text)
     except ValueError as problem:

@@ -29,14 +29,16 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
     """What is known of a provider in one `configuration`. `refusals` counts those since it last worked; none means
-    that all is well. `probing`: the pause is over, and one email is trying until `paused_until`. `reply` is the last
-    refusal's."""
+    that all is well. `probing`: the pause is over, and one email is trying until `paused_until`. `reply`, `stage` and
+    `code` are the last refusal's."""
 
     configuration: str = ""
     refusals: int = 0
     paused_until: datetime | None = None
     probing: bool = False
     reply: str = field(default="", repr=False)
+    stage: str | None = None
+    code: int | None = None
 
     def waits_until(self, configuration: str, now: datetime) -> datetime | None:
         """None where an email may be tried, if only as a probe."""
@@ -47,14 +49,19 @@ class ProviderState:
     def holds_for(self, configuration: str) -> bool:
         return self.refusals > 0 and self.configuration == configuration
 
-    def after_refusal(self, configuration: str, reply: str, now: datetime) -> "ProviderState":
+    def after_refusal(self, configuration: str, refusal: Outcome, now: datetime) -> "ProviderState":
         """Refusals of what was under way when the pause began do not make it longer."""
         if self.waits_until(configuration, now) and not self.probing:
             return self
         refusals = self.refusals + 1 if self.holds_for(configuration) else 1
         pause = min(FIRST_PAUSE * (1 << min(refusals - 1, 10)), LONGEST_PAUSE)
         return ProviderState(
-            configuration=configuration, refusals=refusals, paused_until=now + pause, reply=reply[:REPLY_KEPT]
+            configuration=configuration,
+            refusals=refusals,
+            paused_until=now + pause,
+            reply=refusal.reply[:REPLY_KEPT],
+            stage=refusal.stage,
+            code=refusal.code,
         )
 
     def after_begin_of_probe(self, now: datetime) -> "ProviderState":
@@ -123,7 +130,7 @@ class ProviderPauses:
     async def _refused(self, provider: Provider, outcome: Outcome) -> ProviderState:
         now, configuration = self._clock(), provider.configuration
         state = await self._change(
-            provider.name, lambda state: state.after_refusal(configuration, outcome.reply, now), at_once=True
+            provider.name, lambda state: state.after_refusal(configuration, outcome, now), at_once=True
         )
         logger.warning(
             "provider %s is paused until %s after %d refusals",

@@ -1,5 +1,6 @@
 """What a caller gets to see: the JSON of an email, as API.md has it."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,9 @@ from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
+from email_core.provider_overview import Pause, ProviderStatus
 from email_core.record import EmailRecord
+from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
 
 EMAILS = "/api/emails"
@@ -101,6 +104,46 @@ def distributor(status: DistributorStatus) -> dict[str, Any]:
 
 def secret(state: SecretState) -> dict[str, Any]:
     return {"set": state.set, "updated_at": _time(state.updated_at)}
+
+
+def provider(status: ProviderStatus) -> dict[str, Any]:
+    return {
+        "name": status.name,
+        "configured": status.configured,
+        "enabled": status.enabled,
+        "batch": status.batch,
+        "interactive": status.interactive,
+        "paused": _pause(status.pause) if status.pause else None,
+        "warnings": list(status.warnings),
+        "features": asdict(status.features),
+    }
+
+
+def rehearsal(report: RehearsalReport) -> dict[str, Any]:
+    return {
+        "outcome": report.outcome.value,
+        "reply": report.reply,
+        "seconds": report.seconds,
+        "steps": [
+            {
+                "name": step.name,
+                "outcome": "succeeded" if step.succeeded else "failed",
+                "detail": step.detail,
+                "seconds": step.seconds,
+            }
+            for step in report.steps
+        ],
+        "diagnosis": _diagnosis(report.diagnosis),
+    }
+
+
+def _pause(pause: Pause) -> dict[str, Any]:
+    return {
+        "until": _time(pause.until),
+        "refusals": pause.refusals,
+        "reply": pause.reply,
+        "diagnosis": _diagnosis(pause.diagnosis),
+    }
 
 
 def links(record: EmailRecord) -> dict[str, str]:

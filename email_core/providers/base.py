@@ -1,14 +1,20 @@
 """What every provider is: it takes one submission and says, in one Outcome, what became of it."""
 
+import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
 from email_core.content import Content
+from email_core.providers.features import Features
+from email_core.providers.sender_dns import UNKNOWN, SenderDns
+from email_core.secret_store.base import SecretName
+
+LONGEST_REHEARSAL = 60.0  # seconds: somebody waits for it
 
 
 class OutcomeKind(StrEnum):
@@ -21,7 +27,10 @@ class OutcomeKind(StrEnum):
     UNCONFIRMED = "unconfirmed"  # handed over, but the answer was lost: it may have been sent
 
 
-BEFORE_MAIL = frozenset({"connect", "tls", "ehlo", "auth"})  # stages of which no email is to blame for what is said
+HANDED_OVER = frozenset({OutcomeKind.DELIVERED, OutcomeKind.PARTLY_DELIVERED})
+
+# Stages of which no email is to blame for what is said.
+BEFORE_MAIL = frozenset({"resolve", "connect", "tls", "ehlo", "auth"})
 
 
 class RecipientVerdict(StrEnum):
@@ -62,8 +71,8 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data. `detail` is what was found
-    or answered there."""
+    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or request. `detail` is what
+    was found or answered there."""
 
     name: str
     succeeded: bool
@@ -73,30 +82,94 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A test email: its steps as far as they went, the last one failed or none, and the outcome."""
+    """A test email, or the way to one: its steps as far as they went, the last one failed or none. `outcome` is None
+    where there was no email to send and nothing stood in its way."""
 
     steps: tuple[Step, ...]
-    outcome: Outcome
+    outcome: Outcome | None
+
+
+class Steps:
+    """What a rehearsal has heard so far, each with the seconds since the one before."""
+
+    def __init__(self, planned: tuple[str, ...], clock: Callable[[], float]) -> None:
+        self.taken: list[Step] = []
+        self._planned = planned
+        self._clock = clock
+        self._since = clock()
+
+    def heard(self, stage: str, detail: str) -> None:
+        self._take(stage, True, detail)
+
+    def failed(self, outcome: Outcome) -> None:
+        self._take(outcome.stage or self._under_way, False, outcome.reply)
+
+    def out_of_time(self, seconds: float) -> Outcome:
+        """While the content is on its way, its answer may be too."""
+        may_be_sent = self._under_way in ("data", "request")
+        return Outcome(
+            kind=OutcomeKind.UNCONFIRMED if may_be_sent else OutcomeKind.TRANSIENT,
+            reply=f"no answer within {seconds:g} seconds",
+            stage=self._under_way,
+        )
+
+    @property
+    def _under_way(self) -> str:
+        names = {step.name for step in self.taken}
+        return next((stage for stage in self._planned if stage not in names), self._planned[-1])
+
+    def _take(self, stage: str, succeeded: bool, detail: str) -> None:
+        now = self._clock()
+        self.taken.append(Step(stage, succeeded, detail, round(now - self._since, 3)))
+        self._since = now
 
 
 class Provider(ABC):
     """One configured way to send. `submit` never raises for what a provider or a network does: that is an Outcome.
 
-    `configuration` is another text after any change of the provider's parameters, and tells none of them.
+    `configuration` is another text after any change of the provider's parameters, and tells none of them. `account` is
+    the user name that it signs in with, or empty; `secrets` are those that it needs for that. `target` is where it
+    hands mail over. `sender_dns` is what that service asks of a sender's domain. `warnings` are what is allowed in its
+    parameters and may yet be a mistake.
     """
 
     name: ClassVar[str]
+    features: ClassVar[Features]
     configuration: str = ""
+    account: str = ""
+    secrets: tuple[SecretName, ...] = ()
+    target: str = ""
+    sender_dns: SenderDns = UNKNOWN
+    warnings: tuple[str, ...] = ()
 
     @abstractmethod
     async def submit(self, submission: Submission) -> Outcome: ...
 
-    async def rehearse(self, submission: Submission) -> Rehearsal:
-        """Sends a test email now, on a way of its own, and tells each step."""
-        started = time.monotonic()
+    async def rehearse(self, submission: Submission | None, seconds: float = LONGEST_REHEARSAL) -> Rehearsal:
+        """Sends a test email now, on a way of its own, and tells each step. Without one it goes as far as it can: up
+        to and with the sign-in."""
+        steps = self._steps(submission)
+        try:
+            async with asyncio.timeout(seconds):
+                outcome = await self._rehearsed(submission, steps)
+        except TimeoutError:
+            outcome = steps.out_of_time(seconds)
+        if outcome is not None and outcome.kind not in HANDED_OVER:
+            steps.failed(outcome)
+        return Rehearsal(tuple(steps.taken), outcome)
+
+    def _steps(self, submission: Submission | None) -> Steps:
+        """The steps that a rehearsal is going to take."""
+        return Steps(("request",), time.monotonic)
+
+    async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
+        """Tells `steps` of each one that succeeded; the one that fails is in the outcome."""
+        if submission is None:
+            return None
         outcome = await self.submit(submission)
-        succeeded = outcome.kind is OutcomeKind.DELIVERED
-        return Rehearsal((Step("request", succeeded, outcome.reply, time.monotonic() - started),), outcome)
+        if outcome.kind in HANDED_OVER:
+            steps.heard("request", outcome.reply)
+        return outcome
 
     def close(self) -> None:
         """Lets go of what is kept between emails. The provider can be used again."""

@@ -12,6 +12,7 @@ from email_core.distributor import DistributorStore
 from email_core.idempotency import IdempotencyStore
 from email_core.provider_pause import ProviderStateStore
 from email_core.record import EmailRecord, Mode
+from email_core.timer_runs import TimerRunStore
 
 QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
 POISON = "-poison"  # the host's name for the queue of what it gave up
@@ -157,3 +158,4 @@ class Stores:
     keys: IdempotencyStore
     distributor: DistributorStore
     providers: ProviderStateStore
+    timers: TimerRunStore

@@ -167,6 +167,17 @@ class MemoryProviderStates:
         self._states[provider] = state, int(etag or 0) + 1
 
 
+class MemoryTimerRuns:
+    def __init__(self) -> None:
+        self._runs: dict[str, datetime] = {}
+
+    async def read(self, timer: str) -> datetime | None:
+        return self._runs.get(timer)
+
+    async def write(self, timer: str, at: datetime) -> None:
+        self._runs[timer] = at
+
+
 def memory_stores() -> Stores:
     return Stores(
         MemoryEmailStore(),
@@ -174,4 +185,5 @@ def memory_stores() -> Stores:
         MemoryIdempotencyStore(),
         MemoryDistributorStore(),
         MemoryProviderStates(),
+        MemoryTimerRuns(),
     )

@@ -118,3 +118,11 @@ async def test_provider_s_state_is_not_written_over_another_s(stores):
         with pytest.raises(LostRace):
             await stores.providers.write("smtp", ProviderState(), old)
     assert (await stores.providers.read("smtp"))[0] == PAUSED
+
+
+async def test_timer_s_last_run_is_none_until_it_is_written_and_then_the_last_written(stores):
+    assert await stores.timers.read("sweep_outbox") is None
+    for at in (NOON, NOON + timedelta(minutes=5)):
+        await stores.timers.write("sweep_outbox", at)
+    assert await stores.timers.read("sweep_outbox") == NOON + timedelta(minutes=5)
+    assert await stores.timers.read("purge_history") is None

@@ -25,6 +25,7 @@ from email_core.stores.memory import (
     MemoryEmailStore,
     MemoryIdempotencyStore,
     MemoryProviderStates,
+    MemoryTimerRuns,
 )
 from tests.support.azurite import ROOT
 
@@ -75,12 +76,19 @@ class Answer:
 
 
 class IdleProvider(Provider):
-    """Stands for one that is configured; the doors never send."""
+    """Stands for one that is configured: only a test email ever goes through it, and ends with `outcome`."""
 
     name = "smtp"
+    configuration = "one"
+    account = "account@contoso.com"
+
+    def __init__(self) -> None:
+        self.outcome = Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
+        self.submissions: list[Submission] = []
 
     async def submit(self, submission: Submission) -> Outcome:
-        return Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
+        self.submissions.append(submission)
+        return self.outcome
 
 
 class RecordingStore(MemoryEmailStore):
@@ -117,8 +125,10 @@ class Doors:
     doorbells: MemoryDoorbells = field(default_factory=MemoryDoorbells)
     keys: MemoryIdempotencyStore = field(default_factory=MemoryIdempotencyStore)
     distributor: MemoryDistributorStore = field(default_factory=MemoryDistributorStore)
-    providers: MemoryProviderStates = field(default_factory=MemoryProviderStates)
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
+    states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
+    timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
+    provider: IdleProvider = field(default_factory=IdleProvider)
 
     async def call(
         self, method: str, url: str, body: bytes = b"", content_type: str | None = None, **headers: str
@@ -183,8 +193,8 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, doors.providers),
-        providers={"smtp": IdleProvider()} if providers else {},
+        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, doors.states, doors.timers),
+        providers={"smtp": doors.provider} if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,
     )

@@ -14,6 +14,7 @@ from email_core.stores.azure import (
     AzureEmailStore,
     AzureIdempotencyStore,
     AzureProviderStates,
+    AzureTimerRuns,
     create_storage,
 )
 from email_core.stores.base import QUEUE_NAMES, Stores
@@ -36,6 +37,7 @@ async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
             AzureIdempotencyStore(tables),
             AzureDistributorStore(tables),
             AzureProviderStates(tables),
+            AzureTimerRuns(tables),
         )
 
 

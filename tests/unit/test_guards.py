@@ -7,17 +7,21 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import datetime
 from itertools import combinations
 
 import azure.functions as func
 import pytest
+from croniter import croniter
 
 import email_functions
 from email_core.assembly import STORAGE_SETTING
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
 from email_core.stores.base import POISON, QUEUE_NAMES
+from email_core.timer_runs import PERIODS
 from tests.support.azurite import ROOT
 from tests.support.doors import functions, trigger_of
+from tests.support.emails import NOON
 
 NAMES = [function.get_function_name() for function in functions()]
 FUNCTIONS = {function.get_function_name(): function for function in functions()}
@@ -94,6 +98,22 @@ def test_every_queue_has_its_trigger_on_the_apps_own_storage():
     )
     assert {trigger["connection"] for trigger in queues} == {STORAGE_SETTING}
     assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", trigger["queueName"]) for trigger in queues)  # else no queue
+
+
+# ---- timers
+
+TIMERS = {name: trigger_of(one)["schedule"] for name, one in FUNCTIONS.items() if "schedule" in trigger_of(one)}
+
+
+def test_every_timer_is_watched():
+    assert set(TIMERS) == set(PERIODS)
+
+
+@pytest.mark.parametrize("name", TIMERS)
+def test_timer_is_expected_as_often_as_its_schedule_says(name):
+    runs = croniter(TIMERS[name], NOON, second_at_beginning=True, ret_type=datetime)
+    first, second = runs.get_next(), runs.get_next()
+    assert second - first == PERIODS[name]
 
 
 # ---- routes
@@ -176,4 +196,5 @@ def test_only_the_assembly_reads_the_environment():
         for path in sorted((ROOT / package).rglob("*.py"))
         if re.search(r"os\.(environ|getenv)", path.read_text())
     ]
-    assert set(readers) <= {"email_core/assembly.py", "email_core/create_storage.py"}
+    commands = {"email_core/create_storage.py", "email_core/doctor/__main__.py"}
+    assert set(readers) <= {"email_core/assembly.py"} | commands

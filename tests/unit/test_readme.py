@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dev.reference import DIAGNOSIS, README, diagnosis_page, with_parameters
+from dev.reference import DIAGNOSIS, PROVIDERS, README, diagnosis_page, providers_page, with_parameters
 from email_functions.schemas import email_body
 
 TEXT = README.read_text()
@@ -18,6 +18,10 @@ def test_parameters_table_is_that_of_the_code():
 
 def test_diagnosis_reference_is_that_of_the_catalogue():
     assert DIAGNOSIS.read_text() == diagnosis_page(), "run python -m dev.reference"
+
+
+def test_providers_reference_is_that_of_their_classes():
+    assert PROVIDERS.read_text() == providers_page(), "run python -m dev.reference"
 
 
 def test_email_in_the_readme_is_accepted():

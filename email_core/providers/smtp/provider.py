@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from email_core.providers.base import Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
+from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, Steps, Submission
+from email_core.providers.features import Features
 from email_core.providers.smtp.authentication import Assertion, sign_in_of
 from email_core.providers.smtp.connection import Connection, Connector, Heard, NotConnected, unheard
 from email_core.providers.smtp.outcome import combined, outcome_of_network
@@ -16,14 +17,24 @@ from email_core.providers.smtp.settings import SmtpSettings
 from email_core.providers.smtp.transaction import Stale, Taken, TooMany, Transaction
 from email_core.secret_store.base import SecretStore
 
-_HANDED_OVER = frozenset({OutcomeKind.DELIVERED, OutcomeKind.PARTLY_DELIVERED})
-_GOES_ON = _HANDED_OVER | {OutcomeKind.PERMANENT}
+_GOES_ON = HANDED_OVER | {OutcomeKind.PERMANENT}
 
 logger = logging.getLogger(__name__)
 
 
 class SmtpProvider(Provider):
     name = "smtp"
+    features = Features(
+        title="SMTP",
+        sign_in="none, password, OAuth (XOAUTH2)",
+        keeps_message_id=True,
+        recipients_apart=True,
+        proof_of_sending=False,
+        bounces_elsewhere=True,
+        bcc="in the envelope alone",
+        largest_message="what the server says (SIZE)",
+        throttles_itself=False,
+    )
 
     def __init__(
         self,
@@ -35,11 +46,16 @@ class SmtpProvider(Provider):
     ) -> None:
         """`assertion` gives a managed identity's token, where the app registration trusts one."""
         self.configuration = settings.fingerprint
+        self.account = settings.user_name
+        self.secrets = settings.secrets
+        self.target = f"{settings.server}:{settings.port}"
+        self.sender_dns = settings.sender_dns
+        self.warnings = tuple(settings.warnings())
         self._settings = settings
         self._clock = clock
         self._connector = Connector(settings, sign_in_of(settings, secrets, assertion), clock)
         self._pool = Pool(self._connector.open, settings.max_connections, clock)
-        for warning in settings.warnings():
+        for warning in self.warnings:
             logger.warning(warning)
 
     async def submit(self, submission: Submission) -> Outcome:
@@ -48,18 +64,6 @@ class SmtpProvider(Provider):
                 return await self._in_parts(submission)
         except NotConnected as failure:
             return failure.outcome
-
-    async def rehearse(self, submission: Submission) -> Rehearsal:
-        """On a new connection, whatever became of the last ones."""
-        steps = _Steps(self._clock)
-        try:
-            async with self._pool.turn():
-                outcome = await self._rehearsed(submission, steps)
-        except NotConnected as failure:
-            outcome = failure.outcome
-        if outcome.kind not in _HANDED_OVER:
-            steps.failed(outcome)
-        return Rehearsal(tuple(steps.taken), outcome)
 
     def close(self) -> None:
         self._pool.close()
@@ -110,15 +114,31 @@ class SmtpProvider(Provider):
 
     # ---- the test email
 
-    async def _rehearsed(self, submission: Submission, steps: "_Steps") -> Outcome:
+    def _steps(self, submission: Submission | None) -> Steps:
+        encrypts, signs_in = self._settings.security != "none", self._settings.authentication != "none"
+        until_signed_in = ("resolve", "connect", *("tls",) * encrypts, "ehlo", *("auth",) * signs_in)
+        return Steps((*until_signed_in, *("mail", "rcpt", "data") * bool(submission)), self._clock)
+
+    async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
+        """On a new connection, whatever became of the last ones."""
+        try:
+            async with self._pool.turn():
+                return await self._alone(submission, steps)
+        except NotConnected as failure:
+            return failure.outcome
+
+    async def _alone(self, submission: Submission | None, steps: Steps) -> Outcome | None:
+        """Raises NotConnected."""
         kept = await self._pool.idle()
         if kept is not None:
             kept.quit()  # the new one takes its place among `max_connections`
         steps.heard("resolve", await self._addresses())
         connection = await self._connector.open(steps.heard)
         self._pool.forget_failure()
-        taken = await self._on(connection, submission, submission.recipients, steps.heard)
-        return taken.outcome
+        if submission is None:
+            self._pool.give_back(connection)
+            return None
+        return (await self._on(connection, submission, submission.recipients, steps.heard)).outcome
 
     async def _addresses(self) -> str:
         """Raises NotConnected."""
@@ -128,23 +148,3 @@ class SmtpProvider(Provider):
         except OSError as error:
             raise NotConnected(replace(outcome_of_network("connect", error), stage="resolve")) from error
         return ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-class _Steps:
-    """What a rehearsal heard, each with the time since the one before."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.taken: list[Step] = []
-        self._clock = clock
-        self._since = clock()
-
-    def heard(self, stage: str, detail: str) -> None:
-        self._take(stage, True, detail)
-
-    def failed(self, outcome: Outcome) -> None:
-        self._take(outcome.stage or "connect", False, outcome.reply)
-
-    def _take(self, stage: str, succeeded: bool, detail: str) -> None:
-        now = self._clock()
-        self.taken.append(Step(stage, succeeded, detail, round(now - self._since, 3)))
-        self._since = now

@@ -8,13 +8,16 @@ from ipaddress import ip_address
 
 from email_core.errors import ConfigurationError
 from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.providers.sender_dns import EXCHANGE_ONLINE, GMAIL, OUTLOOK, UNKNOWN, YAHOO, SenderDns
+from email_core.secret_store.base import SecretName
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """What is known of a service. `most_recipients` is how many it takes in one transaction, None = not known."""
+    """What is known of a service. `most_recipients` is how many it takes in one transaction, None = not known.
+    `sender_dns` is what it asks of a domain that mail is sent from."""
 
     server: str = ""
     port: int = 587
@@ -22,17 +25,22 @@ class Preset:
     authentication: str = "password"
     max_connections: int = 8
     most_recipients: int | None = None
+    sender_dns: SenderDns = UNKNOWN
 
 
 PRESETS = {
     "generic": Preset(),
     "exchange_online": Preset(
-        server="smtp.office365.com", authentication="oauth", max_connections=3, most_recipients=1000
+        server="smtp.office365.com",
+        authentication="oauth",
+        max_connections=3,
+        most_recipients=1000,
+        sender_dns=EXCHANGE_ONLINE,
     ),
-    "outlook": Preset(server="smtp-mail.outlook.com"),
-    "gmail": Preset(server="smtp.gmail.com"),
-    "yahoo": Preset(server="smtp.mail.yahoo.com", most_recipients=100),
-    "hve": Preset(server="smtp-hve.office365.com"),
+    "outlook": Preset(server="smtp-mail.outlook.com", sender_dns=OUTLOOK),
+    "gmail": Preset(server="smtp.gmail.com", sender_dns=GMAIL),
+    "yahoo": Preset(server="smtp.mail.yahoo.com", most_recipients=100, sender_dns=YAHOO),
+    "hve": Preset(server="smtp-hve.office365.com", sender_dns=EXCHANGE_ONLINE),
 }
 
 
@@ -97,6 +105,19 @@ class SmtpSettings:
         """Another one after any change: what was learned of a wrong configuration does not hold for the next."""
         values = [getattr(self, name) for name in self.__slots__]
         return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+    @property
+    def secrets(self) -> tuple[SecretName, ...]:
+        """Those that signing in needs."""
+        if self.oauth is not None:
+            needed = {"secret": SecretName.SMTP_CLIENT_SECRET, "certificate": SecretName.SMTP_CLIENT_CERTIFICATE}
+            return tuple(secret for credential, secret in needed.items() if credential == self.oauth.credential)
+        return (SecretName.SMTP_PASSWORD,) if self.authentication == "password" else ()
+
+    @property
+    def sender_dns(self) -> SenderDns:
+        """By the server, whether a preset or the administrator named it."""
+        return next((one.sender_dns for one in PRESETS.values() if one.server == self.server.lower()), UNKNOWN)
 
     def warnings(self) -> list[str]:
         """What is allowed and may yet be a mistake."""

@@ -5,7 +5,7 @@ from email_core.stores.azure.emails import AzureEmailStore
 from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
 from email_core.stores.azure.rest import StorageService
-from email_core.stores.azure.states import AzureDistributorStore, AzureProviderStates
+from email_core.stores.azure.states import AzureDistributorStore, AzureProviderStates, AzureTimerRuns
 
 __all__ = [
     "AzureDistributorStore",
@@ -13,6 +13,7 @@ __all__ = [
     "AzureEmailStore",
     "AzureIdempotencyStore",
     "AzureProviderStates",
+    "AzureTimerRuns",
     "StorageService",
     "create_storage",
 ]

@@ -1,4 +1,4 @@
-"""States of the subsystem, as a distributor's or a provider's: one row each, changed by conditional writes."""
+"""States of the subsystem: one row each. A distributor's and a provider's are changed by conditional writes."""
 
 import json
 from dataclasses import asdict
@@ -29,7 +29,7 @@ class _StateRows:
         return json.loads(entity["value"]), str(entity.metadata["etag"])
 
     async def write(self, row: str, values: dict[str, Any], etag: str | None) -> None:
-        entity = {"PartitionKey": "state", "RowKey": row, "value": json.dumps(values, default=_text)}
+        entity = _entity(row, values)
         with translated(f"write the state of {row}"):
             try:
                 if etag is None:
@@ -40,6 +40,10 @@ class _StateRows:
                     )
             except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
                 raise LostRace(f"the state of {row}") from None
+
+    async def overwrite(self, row: str, values: dict[str, Any]) -> None:
+        with translated(f"write the state of {row}"):
+            await self._table.upsert_entity(_entity(row, values), mode=UpdateMode.REPLACE)
 
 
 class AzureDistributorStore:
@@ -64,6 +68,22 @@ class AzureProviderStates:
 
     async def write(self, provider: str, state: ProviderState, etag: str | None) -> None:
         await self._rows.write(f"provider-{provider}", asdict(state), etag)
+
+
+class AzureTimerRuns:
+    def __init__(self, tables: TableServiceClient) -> None:
+        self._rows = _StateRows(tables)
+
+    async def read(self, timer: str) -> datetime | None:
+        values, _ = await self._rows.read(f"timer-{timer}")
+        return _moment(values["last_run_at"]) if values else None
+
+    async def write(self, timer: str, at: datetime) -> None:
+        await self._rows.overwrite(f"timer-{timer}", {"last_run_at": at})
+
+
+def _entity(row: str, values: dict[str, Any]) -> dict[str, str]:
+    return {"PartitionKey": "state", "RowKey": row, "value": json.dumps(values, default=_text)}
 
 
 def _text(value: date | datetime) -> str:

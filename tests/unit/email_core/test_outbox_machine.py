@@ -35,6 +35,7 @@ from email_core.stores.memory import (
     MemoryEmailStore,
     MemoryIdempotencyStore,
     MemoryProviderStates,
+    MemoryTimerRuns,
 )
 from tests.support.emails import Clock
 
@@ -239,7 +240,9 @@ class OutboxMachine(RuleBasedStateMachine):
     def assembled(self, switch: MemoryDistributorStore):
         parameters = Parameters(unconfirmed_policy=self.policy)
         providers = {"smtp": self.provider}
-        stores = Stores(self.emails, self.doorbells, MemoryIdempotencyStore(), switch, MemoryProviderStates())
+        stores = Stores(
+            self.emails, self.doorbells, MemoryIdempotencyStore(), switch, MemoryProviderStates(), MemoryTimerRuns()
+        )
         core = connect(
             stores=stores,
             providers=providers,

@@ -84,18 +84,18 @@ def other(states, clock) -> Instance:
 @pytest.mark.parametrize(("refusals", "minutes"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (6, 15), (1000, 15)])
 def test_pause_doubles_up_to_15_minutes(refusals, minutes):
     before = ProviderState(configuration="one", refusals=refusals - 1, paused_until=NOON)
-    after = before.after_refusal("one", "535 wrong", NOON)
+    after = before.after_refusal("one", WRONG_PASSWORD, NOON)
     assert (after.refusals, after.paused_until) == (refusals, NOON + timedelta(minutes=minutes))
 
 
 def test_refusals_of_another_configuration_do_not_count():
     before = ProviderState(configuration="one", refusals=5, paused_until=NOON + LONGEST_PAUSE)
-    assert before.after_refusal("two", "535 wrong", NOON).paused_until == NOON + FIRST_PAUSE
+    assert before.after_refusal("two", WRONG_PASSWORD, NOON).paused_until == NOON + FIRST_PAUSE
 
 
 def test_refusal_of_what_was_under_way_makes_the_pause_no_longer():
-    paused = ProviderState().after_refusal("one", "535 wrong", NOON)
-    assert paused.after_refusal("one", "535 wrong", NOON + timedelta(seconds=5)) == paused
+    paused = ProviderState().after_refusal("one", WRONG_PASSWORD, NOON)
+    assert paused.after_refusal("one", WRONG_PASSWORD, NOON + timedelta(seconds=5)) == paused
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ async def test_two_refusals_at_once_count_as_one(one, other, states):
 
 
 def test_state_tells_no_reply_in_its_repr():
-    assert "wrong" not in repr(ProviderState().after_refusal("one", "535 wrong", NOON))
+    assert "wrong" not in repr(ProviderState().after_refusal("one", WRONG_PASSWORD, NOON))
 
 
 async def test_change_of_the_parameters_ends_the_pause(one):

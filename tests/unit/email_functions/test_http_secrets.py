@@ -47,9 +47,9 @@ async def test_value_is_kept_and_never_told(doors):
 )
 async def test_new_secret_lifts_the_pause_of_its_provider(doors, name, lifted):
     paused = ProviderState(configuration="one", refusals=3, paused_until=utc_now() + timedelta(minutes=4))
-    await doors.providers.write("smtp", paused, None)
+    await doors.states.write("smtp", paused, None)
     await doors.put(f"/api/secrets/{name}", {"value": "hunter2"})
-    assert ((await doors.providers.read("smtp"))[0] == ProviderState()) is lifted
+    assert ((await doors.states.read("smtp"))[0] == ProviderState()) is lifted
 
 
 async def test_secret_that_was_never_set_is_not_set(doors):

@@ -1,0 +1,24 @@
+"""`make doctor`: the doctor, with the settings that `make run` gives to the functions."""
+
+import os
+import sys
+
+from dev.environment import SettingsError, local_environment, read_values
+from dev.ports import PortError, Ports
+from dev.run import ROOT
+from email_core.doctor.__main__ import run
+
+
+def main() -> int:
+    try:
+        settings = read_values(ROOT / "local.settings.json")
+        sample = read_values(ROOT / "local.settings.sample.json")
+        environment = local_environment(Ports.from_environment(os.environ), settings, sample, os.environ)
+    except (PortError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return run(environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""`python -m email_core.doctor`: looks at all that sending depends on, with this environment's settings.
+
+Exit code 0 where nothing failed, 1 where something did, 2 where it was called in a wrong way.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from email_core.addresses import parse_address
+from email_core.doctor import report
+from email_core.doctor.examination import examine
+from email_core.doctor.finding import Verdict
+from email_core.doctor.resolver import DnsResolver, Resolver
+from email_core.message import Address
+
+
+def main(arguments: Sequence[str], settings: Mapping[str, str], resolver: Resolver | None = None) -> int:
+    wanted = _parser().parse_args(arguments)
+    sections = asyncio.run(examine(settings, resolver=resolver or DnsResolver(), to=wanted.to))
+    sys.stdout.write(report.as_json(sections) if wanted.json else report.as_text(sections))
+    return 1 if report.count(sections, Verdict.FAILED) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("doctor", description="Looks at all that sending depends on. Sends nothing.")
+    parser.add_argument("--to", metavar="ADDRESS", type=_address, help="send a test email through each provider")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def run(settings: Mapping[str, str]) -> int:
+    logging.disable()  # whatever matters is in the report
+    return main(sys.argv[1:], settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run(os.environ))

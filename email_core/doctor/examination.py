@@ -1,0 +1,212 @@
+"""All checks, side by side, each in bounded time. What cannot be built is told, and takes only its own checks away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from email_core.assembly import (
+    SECRETS_SETTING,
+    STORAGE_SETTING,
+    StorageClients,
+    configured_providers,
+    credential,
+    secret_store,
+    unreadable_connection,
+    utc_now,
+)
+from email_core.doctor.finding import Finding, Section, bounded, failed, ok, skipped, told
+from email_core.doctor.identity import Identity, identity_checks
+from email_core.doctor.operation import operation_checks
+from email_core.doctor.providers import MOST_SECONDS, ProviderCheck
+from email_core.doctor.resolver import Resolver
+from email_core.doctor.secrets import secret_checks
+from email_core.doctor.sender_domain import domain_checks
+from email_core.doctor.storage import storage_checks
+from email_core.errors import ConfigurationError
+from email_core.message import Address
+from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
+from email_core.provider_overview import ProviderOverview
+from email_core.provider_pause import ProviderPauses, ProviderStateStore
+from email_core.providers.base import Provider
+from email_core.providers.known import KNOWN
+from email_core.rehearsals import Rehearsals, sender_of
+from email_core.secret_store.base import VAULT_SETTING, SecretStore
+from email_core.stores.azure import AzureDistributorStore, AzureProviderStates, AzureTimerRuns
+from email_core.stores.memory import MemoryProviderStates
+
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+_NOT_BUILT = "its settings are wrong: see above"
+
+Checks = list[Awaitable[Finding | list[Finding]]]
+Part = TypeVar("Part")
+
+
+class Clients(NamedTuple):
+    tables: Any
+    queues: Any
+    blobs: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What could be built of the settings, None where it could not: then `problems` says why."""
+
+    parameters: Parameters | None
+    secrets: SecretStore | None
+    providers: Mapping[str, Provider] | None
+    storage: Clients | None
+    problems: tuple[ConfigurationError, ...]
+
+
+async def examine(
+    settings: Mapping[str, str],
+    *,
+    resolver: Resolver,
+    to: Address | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> list[Section]:
+    """Sends nothing, unless `to` gets a test email through each configured provider. Never raises."""
+    async with _parts(settings) as parts:
+        plan: dict[str, Checks] = {"Configuration": [told(one) for one in _configuration(settings, parts)]}
+        plan |= _provider_checks(parts, to, clock)
+        plan |= dict(_domain_checks(parts, resolver))
+        plan |= {
+            "Storage": [*storage_checks(*parts.storage)] if parts.storage else [told(skipped("storage", _NOT_BUILT))],
+            "Identity": [*_identity_checks(settings, parts)],
+            "Secrets": [*_secret_checks(settings, parts)],
+            "Distributor and timers": [*_operation_checks(parts, clock)],
+        }
+        return await asyncio.gather(*(_section(title, checks) for title, checks in plan.items()))
+
+
+async def _section(title: str, checks: Checks) -> Section:
+    found = await asyncio.gather(*checks)
+    return Section(title, tuple(one for some in found for one in (some if isinstance(some, list) else [some])))
+
+
+# ---- what there is to look at
+
+
+@asynccontextmanager
+async def _parts(settings: Mapping[str, str]) -> AsyncIterator[Parts]:
+    problems: list[ConfigurationError] = []
+
+    def built(build: Callable[[], Part]) -> Part | None:
+        try:
+            return build()
+        except ConfigurationError as problem:
+            problems.append(problem)
+            return None
+
+    parameters = built(lambda: parameters_from_settings(settings))
+    secrets = built(lambda: secret_store(settings))
+    providers = built(lambda: configured_providers(parameters, secrets)) if parameters and secrets is not None else None
+    storage = built(lambda: _clients(settings))
+    async with AsyncExitStack() as stack:
+        for client in storage or ():
+            await stack.enter_async_context(client)
+        for provider in (providers or {}).values():
+            stack.callback(provider.close)
+        yield Parts(parameters, secrets, providers, storage, tuple(problems))
+
+
+def _clients(settings: Mapping[str, str]) -> Clients:
+    clients = StorageClients(settings)
+    try:
+        return Clients(clients.tables(), clients.queues(), clients.blobs())
+    except ValueError as error:
+        raise unreadable_connection(error) from None
+
+
+# ---- the sections
+
+
+def _configuration(settings: Mapping[str, str], parts: Parts) -> Iterator[Finding]:
+    for problem in parts.problems:
+        yield failed(problem.setting, problem.problem, problem.fix)
+    if parts.parameters is not None:
+        given = sum(setting.startswith(SETTING_PREFIX) for setting in settings)
+        yield ok("parameters", f"{given} given, {len(fields(Parameters)) - given} as by default")
+
+
+def _provider_checks(parts: Parts, to: Address | None, clock: Callable[[], datetime]) -> dict[str, Checks]:
+    if parts.parameters is None or parts.providers is None:
+        return {"Providers": [told(skipped("providers", _NOT_BUILT))]}
+    states: ProviderStateStore = AzureProviderStates(parts.storage.tables) if parts.storage else MemoryProviderStates()
+    pauses = ProviderPauses(states, clock)
+    check = ProviderCheck(
+        Rehearsals(providers=parts.providers, pauses=pauses, parameters=parts.parameters, clock=clock),
+        ProviderOverview(providers=parts.providers, pauses=pauses, parameters=parts.parameters, clock=clock),
+        to,
+    )
+    sections: dict[str, Checks] = {}
+    for known in KNOWN:
+        provider = parts.providers.get(known.name)
+        if provider is None:
+            sections[known.features.title] = [told(_not_configured(known.name, parts.parameters))]
+        else:
+            title = f"{known.features.title} ({provider.target})"
+            sections[title] = [bounded(known.name, check.findings(provider), MOST_SECONDS)]
+    return sections
+
+
+def _not_configured(name: str, parameters: Parameters) -> Finding:
+    if parameters.batch_provider != name:
+        return skipped(name, "is not configured")
+    fix = f"Set the parameters {name}_..., or another batch_provider."
+    return failed(name, "is not configured, and is the batch_provider: mail that names no other is refused", fix)
+
+
+def _domain_checks(parts: Parts, resolver: Resolver) -> Iterator[tuple[str, Checks]]:
+    if parts.parameters is None or not parts.providers:
+        return
+    for provider in parts.providers.values():
+        try:
+            domain = sender_of(provider, parts.parameters).address.rpartition("@")[2].lower()
+        except ConfigurationError as problem:
+            yield "DNS", [told(skipped("sender", f"{problem.setting} {problem.problem}", problem.fix))]
+        else:
+            yield f"DNS of {domain}, for {provider.name}", [*domain_checks(resolver, domain, provider.sender_dns)]
+
+
+def _identity_checks(settings: Mapping[str, str], parts: Parts) -> Iterator[Awaitable[Finding]]:
+    if parts.storage is None:
+        yield told(skipped(STORAGE_SETTING, _NOT_BUILT))
+    elif StorageClients(settings).use_identity:
+        yield from identity_checks([_identity(settings, STORAGE_SETTING, STORAGE_SCOPE)])
+    else:
+        yield told(skipped(STORAGE_SETTING, "a connection string: no identity is used"))
+    vault = _vault(settings)
+    if not vault:
+        yield told(skipped(SECRETS_SETTING, "no vault is named: no identity is used"))
+    elif parts.secrets is not None:
+        service = (urlsplit(vault).hostname or "").partition(".")[2]
+        yield from identity_checks([_identity(settings, SECRETS_SETTING, f"https://{service}/.default")])
+
+
+def _identity(settings: Mapping[str, str], setting: str, scope: str) -> Identity:
+    is_managed = settings.get(f"{setting}__credential") == "managedidentity"
+    kind = "managed identity" if is_managed else "the first identity that is found"
+    return Identity(setting, kind, scope, lambda: credential(settings, setting))
+
+
+def _secret_checks(settings: Mapping[str, str], parts: Parts) -> list[Awaitable[Finding]]:
+    if parts.secrets is None or parts.providers is None:
+        return [told(skipped("secrets", _NOT_BUILT))]
+    needed = {secret for provider in parts.providers.values() for secret in provider.secrets}
+    return secret_checks(parts.secrets, needed, _vault(settings))
+
+
+def _vault(settings: Mapping[str, str]) -> str:
+    return settings.get(VAULT_SETTING, "").strip()
+
+
+def _operation_checks(parts: Parts, clock: Callable[[], datetime]) -> list[Awaitable[Finding]]:
+    if parts.storage is None:
+        return [told(skipped("distributor", _NOT_BUILT))]
+    tables = parts.storage.tables
+    return operation_checks(AzureDistributorStore(tables), AzureTimerRuns(tables), clock)

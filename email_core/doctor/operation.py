@@ -1,0 +1,62 @@
+"""Whether what must happen by itself happens: the distributor is on, and the host calls the timers."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from email_core.distributor import DistributorStore
+from email_core.doctor.finding import Finding, bounded, ok, warning
+from email_core.timer_runs import PERIODS, TimerRunStore
+
+SECONDS = 25.0
+_NOT_CALLED = (
+    "See that the app runs, that the function is not disabled, and that AzureWebJobsStorage is right: the host keeps "
+    "the timers' locks there."
+)
+
+
+def operation_checks(
+    distributor: DistributorStore, timers: TimerRunStore, clock: Callable[[], datetime]
+) -> list[Awaitable[Finding]]:
+    return [
+        bounded("distributor", _distributor(distributor, clock), SECONDS),
+        *(bounded(f"timer {name}", _timer(timers, name, clock), SECONDS) for name in PERIODS),
+    ]
+
+
+async def _distributor(store: DistributorStore, clock: Callable[[], datetime]) -> Finding:
+    state, _ = await store.read()
+    now = clock()
+    if not state.enabled:
+        return warning(
+            "distributor", "off: batch mail waits", 'Switch it on: PATCH /api/distributor {"enabled": true}.'
+        )
+    if state.is_over(now):
+        return warning(
+            "distributor",
+            "its recurrence is over: batch mail waits",
+            "Give it a new recurrence: PATCH /api/distributor.",
+        )
+    next_run = state.next_run_at(now)
+    if next_run is None:
+        return ok("distributor", "on: batch mail is sent as it comes")
+    return ok("distributor", f"on: every {state.every_minutes} minutes, next at {next_run:%Y-%m-%d %H:%M} UTC")
+
+
+async def _timer(store: TimerRunStore, name: str, clock: Callable[[], datetime]) -> Finding:
+    """A run that is missed once may be a deployment's; one that is missed twice is not."""
+    what, period = f"timer {name}", PERIODS[name]
+    last = await store.read(name)
+    if last is None:
+        return warning(what, f"has not run yet; it runs every {_in_words(period)}", _NOT_CALLED)
+    if clock() - last > 2 * period:
+        return warning(what, f"last ran {_moment(last)}; it should run every {_in_words(period)}", _NOT_CALLED)
+    return ok(what, f"last ran {_moment(last)}")
+
+
+def _in_words(period: timedelta) -> str:
+    minutes = int(period.total_seconds()) // 60
+    return "minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def _moment(at: datetime) -> str:
+    return f"at {at:%Y-%m-%d %H:%M:%S} UTC"

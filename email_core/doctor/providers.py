@@ -1,0 +1,67 @@
+"""Each step of a provider's way up to the sign-in, or, with an address, of a test email's."""
+
+import asyncio
+from dataclasses import dataclass
+
+from email_core.diagnosis import Diagnosis
+from email_core.doctor.finding import Finding, failed, ok, skipped, warning
+from email_core.errors import StorageUnavailable
+from email_core.message import Address
+from email_core.provider_overview import ProviderOverview
+from email_core.providers.base import LONGEST_REHEARSAL, Provider, Step
+from email_core.rehearsals import Rehearsals, diagnosis_of
+
+SECONDS = 30.0  # up to the sign-in; a test email has LONGEST_REHEARSAL
+PAUSE_SECONDS = 10.0
+MOST_SECONDS = 90.0  # for all of it
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCheck:
+    """`to`: who gets a test email, None = nobody."""
+
+    rehearsals: Rehearsals
+    overview: ProviderOverview
+    to: Address | None
+
+    async def findings(self, provider: Provider) -> list[Finding]:
+        cautions = [
+            warning("parameters", words, "Change it, or leave it if it is meant.") for words in provider.warnings
+        ]
+        pause = await self._pause(provider)  # first: a test email may end it
+        return [*cautions, *pause, *await self._steps(provider)]
+
+    async def _pause(self, provider: Provider) -> list[Finding]:
+        try:
+            async with asyncio.timeout(PAUSE_SECONDS):
+                pause = await self.overview.pause_of(provider)
+        except (StorageUnavailable, TimeoutError):
+            return [skipped("pause", "the storage does not answer")]
+        if pause is None:
+            return []
+        detail = f"until {pause.until:%H:%M:%S} UTC, after {_counted(pause.refusals)}: {pause.reply}"
+        return [warning("pause", detail, f"{pause.diagnosis.fix} Then send a test email, which ends the pause.")]
+
+    async def _steps(self, provider: Provider) -> list[Finding]:
+        if self.to is None:
+            rehearsal = await provider.rehearse(None, SECONDS)
+            steps, diagnosis = rehearsal.steps, diagnosis_of(provider.name, rehearsal.outcome)
+        else:
+            report = await self.rehearsals.send(provider.name, self.to, LONGEST_REHEARSAL)
+            steps, diagnosis = report.steps, report.diagnosis
+        if not steps:
+            return [skipped("sign-in", "is seen with a test email alone", "Name somebody who gets one: --to ADDRESS.")]
+        return [_step(step, diagnosis) for step in steps]
+
+
+def _step(step: Step, diagnosis: Diagnosis | None) -> Finding:
+    detail = f"{step.detail} ({step.seconds:.2f} s)"
+    if step.succeeded:
+        return ok(step.name, detail)
+    if diagnosis is None:
+        return failed(step.name, detail)
+    return failed(step.name, f"{diagnosis.title}: {detail}", diagnosis.fix)
+
+
+def _counted(refusals: int) -> str:
+    return "1 refusal" if refusals == 1 else f"{refusals} refusals"

@@ -1,0 +1,81 @@
+"""What an administrator sees of the providers: all that the product knows, and how each stands."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from email_core.diagnosis import Diagnosis, diagnose
+from email_core.parameters import Parameters
+from email_core.provider_pause import ProviderPauses
+from email_core.providers.base import Provider
+from email_core.providers.features import Features
+from email_core.providers.known import KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing goes through a provider, and until when. `refusals` counts those since it last worked."""
+
+    until: datetime
+    refusals: int
+    reply: str = field(repr=False)
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderStatus:
+    """`batch`: mail without interaction goes through it, unless an email names another. `interactive`: a person may
+    choose it."""
+
+    name: str
+    features: Features
+    configured: bool
+    batch: bool
+    interactive: bool
+    pause: Pause | None
+    warnings: tuple[str, ...]
+
+    @property
+    def enabled(self) -> bool:
+        return self.batch or self.interactive
+
+
+class ProviderOverview:
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        pauses: ProviderPauses,
+        parameters: Parameters,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._providers = providers
+        self._pauses = pauses
+        self._parameters = parameters
+        self._clock = clock
+
+    async def statuses(self) -> list[ProviderStatus]:
+        """Raises StorageUnavailable."""
+        return await asyncio.gather(*map(self._status, KNOWN))
+
+    async def _status(self, known: type[Provider]) -> ProviderStatus:
+        provider = self._providers.get(known.name)
+        return ProviderStatus(
+            name=known.name,
+            features=known.features,
+            configured=provider is not None,
+            batch=provider is not None and self._parameters.batch_provider == known.name,
+            interactive=provider is not None,
+            pause=await self.pause_of(provider) if provider else None,
+            warnings=provider.warnings if provider else (),
+        )
+
+    async def pause_of(self, provider: Provider) -> Pause | None:
+        """None while it may be tried."""
+        state = await self._pauses.state(provider.name)
+        until = state.waits_until(provider.configuration, self._clock())
+        if until is None:
+            return None
+        diagnosis = diagnose(provider=provider.name, stage=state.stage, code=state.code, reply=state.reply)
+        return Pause(until, state.refusals, state.reply, diagnosis)

@@ -1,0 +1,135 @@
+"""The test email: sent now, through no queue, with every step told (facts of the modelled system: "sends one through
+the chosen provider and shows the outcome"). A paused provider is tried too: that is how one sees that it works again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from email_core.addresses import parse_address
+from email_core.content import InlineContent
+from email_core.diagnosis import Diagnosis, diagnose
+from email_core.email_id import new_email_id
+from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, StorageUnavailable
+from email_core.logs import where
+from email_core.message import Address, Message
+from email_core.mime import build_mime
+from email_core.outbox import default_address
+from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.provider_pause import ProviderPauses, shows_that_it_works
+from email_core.providers.base import LONGEST_REHEARSAL, Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
+
+SUBJECT = "Test email"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalReport:
+    """What became of a test email. `reply` is the provider's own answer; `diagnosis` is None where it was delivered."""
+
+    outcome: OutcomeKind
+    reply: str = field(repr=False)
+    seconds: float
+    steps: tuple[Step, ...]
+    diagnosis: Diagnosis | None
+
+
+class Rehearsals:
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        pauses: ProviderPauses,
+        parameters: Parameters,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._providers = providers
+        self._pauses = pauses
+        self._parameters = parameters
+        self._clock = clock
+
+    async def send(self, provider_name: str, to: Address, seconds: float = LONGEST_REHEARSAL) -> RehearsalReport:
+        """Answers within `seconds`. Raises InvalidEmail where no such provider is configured, and ConfigurationError
+        where nobody can be its sender."""
+        provider = self._provider(provider_name)
+        submission = written_test_email(sender_of(provider, self._parameters), to, provider, self._clock())
+        started = time.monotonic()
+        rehearsal = await provider.rehearse(submission, seconds)
+        report = _report(provider.name, rehearsal, time.monotonic() - started)
+        if rehearsal.outcome is not None:
+            await self._learn(provider, rehearsal.outcome)
+        return report
+
+    def _provider(self, name: str) -> Provider:
+        if name not in self._providers:
+            configured = ", ".join(sorted(self._providers)) or "none"
+            raise InvalidEmail(
+                FieldProblem("/provider", f"{name!r} is not a configured provider; configured: {configured}")
+            )
+        return self._providers[name]
+
+    async def _learn(self, provider: Provider, outcome: Outcome) -> None:
+        """Unlike an email's attempt, a test that gets through lifts a pause that this process knows nothing of yet."""
+        try:
+            if shows_that_it_works(outcome):
+                await self._pauses.lift(provider.name)
+            else:
+                await self._pauses.learn(provider, outcome)
+        except StorageUnavailable as error:
+            logger.warning("what a test email showed of provider %s is not recorded: %s", provider.name, where(error))
+
+
+def sender_of(provider: Provider, parameters: Parameters) -> Address:
+    """Who a test email is from: `default_sender`, else the account that the provider signs in with. Raises
+    ConfigurationError."""
+    if parameters.default_sender:
+        return default_address(parameters.default_sender)
+    try:
+        return parse_address(provider.account)
+    except ValueError:
+        raise ConfigurationError(
+            f"{SETTING_PREFIX}default_sender",
+            f"is not set, and {provider.name} signs in with no address that could stand in for it",
+            "Set it to an address that the provider may send from.",
+        ) from None
+
+
+def written_test_email(sender: Address, to: Address, provider: Provider, now: datetime) -> Submission:
+    message = Message(
+        sender=sender,
+        to=(to,),
+        subject=SUBJECT,
+        text=f"This is a test email, sent through {provider.name} at {now:%Y-%m-%d %H:%M:%S} UTC.\n"
+        "An administrator of the email subsystem asked for it. Nothing has to be done.\n",
+        headers={"Auto-Submitted": "auto-generated"},
+    )
+    finished = build_mime(message, new_email_id(now, 0), now)
+    return Submission(
+        sender=sender.address,
+        recipients=(to.address,),
+        message_id=finished.message_id,
+        content=InlineContent(finished.mime),
+    )
+
+
+def diagnosis_of(provider: str, outcome: Outcome | None) -> Diagnosis | None:
+    """None where nothing stands in the way."""
+    if outcome is None or outcome.kind is OutcomeKind.DELIVERED:
+        return None
+    return diagnose(provider=provider, stage=outcome.stage, code=outcome.code, reply=outcome.reply)
+
+
+def _report(provider: str, rehearsal: Rehearsal, seconds: float) -> RehearsalReport:
+    outcome = rehearsal.outcome
+    if outcome is None:
+        raise ValueError("a rehearsal of an email ended without an outcome")
+    return RehearsalReport(
+        outcome=outcome.kind,
+        reply=outcome.reply,
+        seconds=round(seconds, 3),
+        steps=rehearsal.steps,
+        diagnosis=diagnosis_of(provider, outcome),
+    )

@@ -1,0 +1,20 @@
+"""What an administrator says of a test email."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from email_core.message import Address
+from email_functions.schemas import AddressBody, Line
+from email_functions.validation import Body, from_json
+
+
+class RehearsalBody(Body):
+    provider: Annotated[Line, Field(min_length=1, max_length=64)]
+    to: AddressBody
+
+
+def rehearsal_order(body: bytes) -> tuple[str, Address]:
+    """The provider's name and the recipient. Raises NotJson or InvalidEmail."""
+    wanted = from_json(RehearsalBody, body)
+    return wanted.provider, wanted.to.to_core()

@@ -1,0 +1,51 @@
+import pytest
+
+from email_core.providers.base import Outcome, OutcomeKind, Provider
+from email_core.providers.known import KNOWN
+from tests.support.doors import open_doors
+
+URL = "/api/providers"
+WRONG_PASSWORD = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
+
+
+async def smtp(doors):
+    return next(item for item in (await doors.get(URL)).json["items"] if item["name"] == "smtp")
+
+
+async def test_every_known_provider_is_told_though_none_is_configured():
+    with open_doors(providers=False) as doors:
+        items = (await doors.get(URL)).json["items"]
+    assert [item["name"] for item in items] == [known.name for known in KNOWN]
+    assert not any(item["configured"] or item["enabled"] or item["paused"] for item in items)
+
+
+async def test_configured_provider_is_told_with_what_it_can_do(doors):
+    doors.provider.warnings = ("smtp_port is 465",)
+    item = await smtp(doors)
+    assert (item["configured"], item["enabled"], item["batch"], item["interactive"]) == (True, True, True, True)
+    assert (item["paused"], item["warnings"]) == (None, ["smtp_port is 465"])
+    assert item["features"]["title"] == "SMTP"
+
+
+async def test_refused_sign_in_is_told_with_its_diagnosis_until_a_test_email_gets_through(doors):
+    delivered, doors.provider.outcome = doors.provider.outcome, WRONG_PASSWORD
+    await doors.post("/api/test-email", {"provider": "smtp", "to": "bob@example.com"})
+    paused = (await smtp(doors))["paused"]
+    assert (paused["refusals"], paused["reply"]) == (1, "535 5.7.8 wrong")
+    assert paused["until"].endswith("Z")
+    assert set(paused["diagnosis"]) == {"id", "title", "explanation", "fix"}
+    doors.provider.outcome = delivered
+    await doors.post("/api/test-email", {"provider": "smtp", "to": "bob@example.com"})
+    assert (await smtp(doors))["paused"] is None
+
+
+async def test_refusal_of_another_configuration_is_no_pause(doors):
+    doors.provider.outcome = WRONG_PASSWORD
+    await doors.post("/api/test-email", {"provider": "smtp", "to": "bob@example.com"})
+    doors.provider.configuration = "two"
+    assert (await smtp(doors))["paused"] is None
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_proof_of_sending_is_promised_where_the_provider_can_be_asked_for_it(known):
+    assert known.features.proof_of_sending == (known.was_sent is not Provider.was_sent)
