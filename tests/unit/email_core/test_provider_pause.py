@@ -139,11 +139,21 @@ async def test_one_of_all_instances_tries_first_when_the_pause_is_over(one, othe
     assert [await instance.may_try() for instance in (one, other, one, other)] == [True, False, False, False]
 
 
-async def test_refused_probe_makes_the_next_pause_longer(one, other, clock):
+async def test_refused_probe_makes_the_next_pause_longer(one, other, states, clock):
+    for minutes in (1, 2, 4):
+        assert await one.learns(WRONG_PASSWORD) == clock() + timedelta(minutes=minutes)
+        clock.advance(minutes=minutes)
+        assert await one.may_try()
+    assert (await states.read("smtp"))[0].refusals == 3
+
+
+async def test_others_of_the_instance_that_probes_need_not_ask(one, states, clock):
     await one.learns(WRONG_PASSWORD)
     clock.advance(seconds=FIRST_PAUSE.total_seconds())
-    assert await other.may_try()
-    assert await other.learns(WRONG_PASSWORD) == clock() + 2 * FIRST_PAUSE
+    assert await one.may_try()
+    reads = states.reads
+    assert not await one.may_try()
+    assert states.reads == reads
 
 
 async def test_probe_that_never_answers_is_followed_by_another(one, other, clock):

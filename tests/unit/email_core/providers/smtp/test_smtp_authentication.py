@@ -267,7 +267,7 @@ async def test_failure_of_the_token_endpoint_means(answer, settings, kind, words
 
 async def test_mended_secret_is_not_answered_from_memory():
     """msal answers a repeated request that failed from its own memory for a minute."""
-    endpoint = TokenEndpoint(INVALID_CLIENT, token())
+    endpoint = TokenEndpoint(Response(400, {"error": "invalid_scope"}), token())
     source = tokens(endpoint)
     with pytest.raises(NotSignedIn):
         await source.token()

@@ -36,6 +36,10 @@ async def send_together(one, times: int) -> list[Outcome]:
     return await asyncio.gather(*(one.submit(ALONE) for _ in range(times)))
 
 
+def kept_by(one) -> list[connection.Connection]:
+    return one._pool._kept.idle
+
+
 DELIVERED = OutcomeKind.DELIVERED
 TRANSACTION = ["MAIL", "RCPT", "DATA"]
 
@@ -125,6 +129,7 @@ async def test_new_connection_that_ends_at_mail_is_a_failed_attempt():
     async with smtp_server({"mail": "421 4.3.2 busy"}) as server:
         with provider(server) as one:
             outcome = await one.submit(ALONE)
+            assert kept_by(one) == []
     assert (outcome.kind, outcome.stage, outcome.code) == (OutcomeKind.TRANSIENT, "mail", 421)
     assert server.connections == 1
 
@@ -146,7 +151,17 @@ async def test_connection_is_replaced_after(limit, value, monkeypatch):
             for _ in range(5):
                 await send(one)
                 clock.now += 10
-    assert server.connections == 3 if limit == "MOST_MESSAGES" else 2
+    assert server.connections == (3 if limit == "MOST_MESSAGES" else 2)
+
+
+async def test_connection_is_closed_with_its_last_email(monkeypatch):
+    monkeypatch.setattr(pool, "MOST_MESSAGES", 2)
+    async with smtp_server() as server:
+        with provider(server) as one:
+            await send(one)
+            assert len(kept_by(one)) == 1
+            await send(one)
+            await soon(lambda: server.open_connections == 0)
 
 
 async def test_idle_connection_is_closed(monkeypatch):
@@ -215,6 +230,7 @@ async def test_canceled_submission_closes_its_connection_and_lets_the_next_have_
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+            assert kept_by(one) == []
             assert await send(one) == [DELIVERED]
     assert server.connections == 2
 

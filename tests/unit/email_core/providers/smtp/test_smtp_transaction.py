@@ -1,5 +1,6 @@
 """How content goes over the wire, and how many recipients become several transactions."""
 
+import asyncio
 import socket
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -90,8 +91,10 @@ async def test_streamed_content_arrives_as_it_was_written():
 
 async def test_storage_that_fails_in_the_middle_ends_the_connection_before_the_content_is_whole():
     submission = streamed(b"Subject: x\r\n\r\n", b"first\r\n", b"second\r\n", fails_after=2)
-    async with smtp_server() as server:
-        outcome = await submit(server, submission)
+    async with smtp_server() as server, asyncio.timeout(2):
+        with provider(server) as one:
+            outcome = await one.submit(submission)
+            assert one._pool._kept.idle == []
     assert (outcome.kind, outcome.stage) == (OutcomeKind.TRANSIENT, "data")
     assert server.contents == []
     assert submission.content.closed == 1
@@ -119,7 +122,7 @@ async def test_time_for_the_answer_grows_with_the_size(monkeypatch):
     monkeypatch.setattr(transaction, "SLOWEST_UPLOAD", 1)
     async with smtp_server({"content": HANG}) as server:
         with provider(server) as one, pytest.raises(TimeoutError):
-            async with transaction.asyncio.timeout(0.1):
+            async with asyncio.timeout(0.1):
                 await one.submit(SUBMISSION)
 
 
