@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, Recipie
 
 PROVIDER = "smtp"
 LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
+Refusal = tuple[RecipientReply, Outcome]  # of one recipient, and what it means where nobody else is left
 _TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
 
 
@@ -60,14 +62,25 @@ def outcome_of_network(stage: str, error: BaseException) -> Outcome:
     return outcome_of_failure(stage, f"no connection to the server: {words_of(error)}")
 
 
-def refusal_of_recipient(reply: Reply) -> tuple[RecipientReply, Outcome]:
+def refusal_of_recipient(reply: Reply) -> Refusal:
     """What a refused RCPT means for this one, and for the email if nobody else is left."""
     outcome = outcome_of_reply("rcpt", reply)
     refused = outcome.kind is OutcomeKind.PERMANENT
     return RecipientReply(RecipientVerdict.REFUSED if refused else RecipientVerdict.LATER, reply.text), outcome
 
 
-def nobody_accepted(refusals: Mapping[str, tuple[RecipientReply, Outcome]]) -> Outcome:
+def beside_accepted(refusals: Mapping[str, Refusal]) -> dict[str, Refusal]:
+    """Where others are taken, a refusal is this recipient's own: waiting for an administrator would keep the email
+    of all others open."""
+    return {
+        address: (replace(reply, verdict=RecipientVerdict.REFUSED), replace(outcome, kind=OutcomeKind.PERMANENT))
+        if outcome.kind is OutcomeKind.CONFIGURATION
+        else (reply, outcome)
+        for address, (reply, outcome) in refusals.items()
+    }
+
+
+def nobody_accepted(refusals: Mapping[str, Refusal]) -> Outcome:
     """Some may be taken later: then the email is not over, though some of its recipients are."""
     outcomes = [outcome for _, outcome in refusals.values()]
     waiting = [outcome for outcome in outcomes if outcome.kind is not OutcomeKind.PERMANENT]

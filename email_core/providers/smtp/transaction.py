@@ -15,6 +15,7 @@ from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, Reci
 from email_core.providers.smtp.connection import COMMAND_SECONDS, Connection, ConnectionLost, Heard
 from email_core.providers.smtp.outcome import (
     Reply,
+    beside_accepted,
     nobody_accepted,
     outcome_of_failure,
     outcome_of_reply,
@@ -137,6 +138,7 @@ class Transaction:
     async def _hand_over(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
         if not self._accepted:
             return nobody_accepted(self._refused)
+        self._refused = beside_accepted(self._refused)
         stuffing = DotStuffing()
         try:
             reply = await self._connection.command(b"DATA")

@@ -106,6 +106,20 @@ async def test_some_recipients_refused_is_partly_delivered_and_says_which():
     }
 
 
+async def test_recipient_refused_beside_one_accepted_is_not_kept_waiting_for_an_administrator():
+    async with smtp_server({"rcpt to:<eve@example.com>": "554 5.7.1 <eve@example.com>: Relay access denied"}) as server:
+        outcome = await submit(server)
+    assert outcome.kind is OutcomeKind.PARTLY_DELIVERED
+    assert outcome.recipients["eve@example.com"].verdict is RecipientVerdict.REFUSED
+
+
+async def test_every_recipient_refused_for_what_an_administrator_can_mend_keeps_the_email():
+    async with smtp_server({"rcpt": "554 5.7.1 Relay access denied"}) as server:
+        outcome = await submit(server)
+    assert outcome.kind is OutcomeKind.CONFIGURATION
+    assert {one.verdict for one in outcome.recipients.values()} == {RecipientVerdict.LATER}
+
+
 async def test_one_refused_and_one_deferred_is_transient_and_says_which():
     replies = {"rcpt to:<eve@example.com>": "550 5.1.1 unknown", "rcpt to:<bob@example.com>": "450 4.2.0 greylisted"}
     async with smtp_server(replies) as server:
