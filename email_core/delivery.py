@@ -239,6 +239,10 @@ class Delivery:
             except StorageUnavailable as error:
                 logger.warning("email %s: its outcome is not recorded yet: %s", settled.id, where(error))
                 await self._pause(wait)
+            except Exception as error:  # noqa: BLE001 - words that nobody can store must not cost a second sending
+                logger.error("email %s: its outcome is recorded without its words: %s", settled.id, where(error))
+                settled = without_words(settled)
+                await self._pause(wait)
         raise StorageUnavailable("record an outcome while the lease lasted")
 
     def _waits_within_lease(self, record: EmailRecord) -> Iterator[float]:
@@ -308,8 +312,17 @@ def _anyone_got_it(record: EmailRecord) -> bool:
     return any(result.status is Status.SENT for result in record.results.values())
 
 
+def without_words(record: EmailRecord) -> EmailRecord:
+    """The same outcome, with nothing in it that came from outside."""
+    results = {address: replace(result, reply="") for address, result in record.results.items()}
+    last = replace(record.attempts[-1], reply="the provider's words could not be stored")
+    return replace(record, results=results, attempts=(*record.attempts[:-1], last))
+
+
 def _kept(reply: str, most: int = REPLY_KEPT) -> str:
-    return reply if len(reply) <= most else reply[: most - 1] + "…"
+    """As much of it as is kept, and without the lone surrogates that undecodable octets become: no store takes them."""
+    text = reply if reply.isascii() else reply.encode("utf-8", "replace").decode()
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _looked_at(record: EmailRecord) -> datetime:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 KEPT = timedelta(hours=24)
-IN_FLIGHT = timedelta(minutes=1)  # a first request that took longer than this died
+IN_FLIGHT = timedelta(minutes=10)  # a first request that took longer than host.json's functionTimeout died
 LONGEST_KEY = 256  # characters
 
 

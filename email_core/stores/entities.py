@@ -14,7 +14,7 @@ from email_core.delivery_state import Status
 from email_core.message import Address
 from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
 
-LONGEST_TEXT = 30_000  # characters; a string property holds 32,767
+LONGEST_TEXT = 30_000  # units of UTF-16; a string property holds 32,767
 CHUNK = 60_000  # octets; a binary property holds 65,536
 MOST_CHUNKS = 12  # an entity holds 1 MiB
 
@@ -123,13 +123,17 @@ def _detail(record: EmailRecord) -> str:
 
 
 def _packed(text: str) -> dict[str, Any]:
-    if len(text) <= LONGEST_TEXT:
+    if _utf16_units(text) <= LONGEST_TEXT:
         return {"detail": text}
     octets = zlib.compress(text.encode())
     if len(octets) > MOST_CHUNKS * CHUNK:
         raise ValueError("a record that no entity can hold: the limits of recipients, names and replies are wrong")
     chunks = [octets[start : start + CHUNK] for start in range(0, len(octets), CHUNK)]
     return {"detail": "", **dict(zip(_DETAIL_CHUNKS[: len(chunks)], chunks, strict=True))}
+
+
+def _utf16_units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def _unpacked(entity: Mapping[str, Any]) -> str:

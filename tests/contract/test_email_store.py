@@ -94,6 +94,14 @@ async def test_largest_record_that_the_limits_allow_is_read_back_whole(store):
     assert (await store.get(record.id)).record == record
 
 
+@pytest.mark.parametrize("recipients", [100, 140, 150, 160, 170, 180])
+async def test_names_beyond_the_basic_plane_fit_at_every_size(store, recipients):
+    """A table counts UTF-16: an emoji is two."""
+    record = email(to=tuple(Address(f"{number}@example.com", "\U0001f600" * 80) for number in range(recipients)))
+    stored = await store.insert(record, MIME)
+    assert (await store.update(stored, claimed(record))).record == claimed(record)
+
+
 async def test_unknown_id_is_none(store):
     assert await store.get(email().id) is None
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import combinations
 
 import azure.functions as func
@@ -16,6 +16,7 @@ from croniter import croniter
 
 import email_functions
 from email_core.assembly import STORAGE_SETTING
+from email_core.idempotency import IN_FLIGHT
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
 from email_core.stores.base import POISON, QUEUE_NAMES
 from email_core.timer_runs import PERIODS
@@ -198,3 +199,8 @@ def test_only_the_assembly_reads_the_environment():
     ]
     commands = {"email_core/create_storage.py", "email_core/doctor/__main__.py"}
     assert set(readers) <= {"email_core/assembly.py"} | commands
+
+
+def test_an_idempotency_key_is_kept_for_as_long_as_the_host_lets_its_request_run():
+    hours, minutes, seconds = map(int, json.loads((ROOT / "host.json").read_text())["functionTimeout"].split(":"))
+    assert timedelta(hours=hours, minutes=minutes, seconds=seconds) <= IN_FLIGHT

@@ -95,6 +95,30 @@ async def test_delivered_email_is_sent_with_the_provider_s_reply():
     assert world.doorbells.rung == []
 
 
+async def test_reply_that_is_no_text_is_kept_as_far_as_it_can_be_stored():
+    world = World(replace(DELIVERED, reply="250 \udcfcbernommen"))
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).attempts[0].reply == "250 ?bernommen"
+
+
+async def test_outcome_whose_words_no_store_takes_is_recorded_without_them():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+    end = world.emails.end
+
+    async def picky(stored, record):
+        if "OK" in record.attempts[-1].reply:
+            raise UnicodeError
+        return await end(stored, record)
+
+    world.emails.end = picky
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.attempts[0].outcome) == (Status.SENT, "delivered")
+    assert "could not be stored" in record.attempts[0].reply
+
+
 async def test_provider_gets_the_envelope_and_the_content():
     world = World(DELIVERED)
     record = email(to=(BOB,), cc=(Address("BOB@example.com"),), bcc=(EVE,))

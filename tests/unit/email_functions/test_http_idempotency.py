@@ -82,7 +82,7 @@ async def test_failed_request_frees_its_key_but_where_only_the_answer_was_lost(d
     assert len(doors.emails.inserted) == 1
 
 
-async def test_request_that_died_blocks_its_key_for_a_minute(doors):
+async def test_request_that_died_blocks_its_key_while_it_might_still_run(doors):
     first = await post(doors)
     doors.emails._emails.clear()  # it died between the key and the email
     assert (await post(doors)).status == 409
