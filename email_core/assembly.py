@@ -116,6 +116,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             distributor=azure.AzureDistributorStore(tables),
             providers=azure.AzureProviderStates(tables),
             timers=azure.AzureTimerRuns(tables),
+            mailboxes=azure.AzureMailboxStore(tables),
         ),
         providers=configured_providers(parameters, secrets),
         parameters=parameters,
