@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -17,6 +17,7 @@ from email_core.delivery import Delivery
 from email_core.distribution import Distribution
 from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
+from email_core.mailbox_slots import MailboxSlots, MailboxStore
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
 from email_core.provider_overview import ProviderOverview
@@ -30,6 +31,9 @@ from email_core.secret_store.file import FileSecrets
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
 from email_core.timer_runs import TimerRuns
+
+if TYPE_CHECKING:
+    from email_core.providers.entra import Identity
 
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
@@ -108,6 +112,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
         plain_tables, plain_queues = clients.plain_tables(), clients.plain_queues()
     except ValueError as error:
         raise unreadable_connection(error) from None
+    mailboxes = azure.AzureMailboxStore(tables)
     return connect(
         stores=Stores(
             emails=azure.AzureEmailStore(tables, blobs, plain_tables),
@@ -116,9 +121,9 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             distributor=azure.AzureDistributorStore(tables),
             providers=azure.AzureProviderStates(tables),
             timers=azure.AzureTimerRuns(tables),
-            mailboxes=azure.AzureMailboxStore(tables),
+            mailboxes=mailboxes,
         ),
-        providers=configured_providers(parameters, secrets),
+        providers=configured_providers(parameters, secrets, mailboxes),
         parameters=parameters,
         secrets=secrets,
     )
@@ -168,10 +173,48 @@ def connect(
     )
 
 
-def configured_providers(parameters: Parameters, secrets: SecretStore) -> dict[str, Provider]:
+def configured_providers(
+    parameters: Parameters,
+    secrets: SecretStore,
+    mailboxes: MailboxStore,
+    clock: Callable[[], datetime] = utc_now,
+) -> dict[str, Provider]:
     """Raises ConfigurationError where a provider's parameters do not go together."""
+    providers = [_smtp(parameters, secrets), _graph(parameters, secrets, mailboxes, clock)]
+    return {provider.name: provider for provider in providers if provider is not None}
+
+
+def _smtp(parameters: Parameters, secrets: SecretStore) -> Provider | None:
     smtp = SmtpSettings.from_parameters(parameters)
-    return {SmtpProvider.name: SmtpProvider(smtp, secrets, assertion=_assertion(smtp))} if smtp else {}
+    return SmtpProvider(smtp, secrets, assertion=_assertion(smtp)) if smtp else None
+
+
+def _graph(
+    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
+) -> Provider | None:
+    if parameters.graph_credential == "none":
+        return None
+    from email_core.providers.entra import Tokens
+    from email_core.providers.graph import GraphProvider, GraphSettings  # 0.2 s: only who uses it waits for it
+
+    graph = GraphSettings.from_parameters(parameters)
+    if graph is None:
+        return None
+    identity = _identity(graph.managed_identity_client_id) if graph.needs_identity else None
+    slots = MailboxSlots(mailboxes, provider=GraphProvider.name, limit=graph.concurrency, clock=clock)
+    return GraphProvider(graph, Tokens(graph.app, secrets, identity), slots, clock)
+
+
+def _identity(client_id: str | None) -> "Identity":
+    from azure.identity import ManagedIdentityCredential
+
+    identity = ManagedIdentityCredential(client_id=client_id)
+
+    def token(scope: str) -> tuple[str, int]:
+        given = identity.get_token(scope)
+        return given.token, given.expires_on
+
+    return token
 
 
 def _assertion(smtp: SmtpSettings) -> Callable[[], str] | None:

@@ -30,12 +30,16 @@ from email_core.idempotency import IdempotencyStore, KeyUse, hashed
 from email_core.logs import where
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
-from email_core.parameters import Parameters
+from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.parking import is_far_off
 from email_core.record import Attempt, EmailRecord, Mode
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
 
 MOST_RECIPIENTS = 500
+_CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
+    "smtp": ("smtp_server", "Name the outgoing mail server there."),
+    "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -270,9 +274,8 @@ class Outbox:
     def _provider(self, order: Order) -> str:
         if order.provider is None:
             if self._parameters.batch_provider not in self._providers:
-                raise ConfigurationError(
-                    "EmailParameters__smtp_server", "is not set", "Name the outgoing mail server there."
-                )
+                setting, fix = _CONFIGURED_BY[self._parameters.batch_provider]
+                raise ConfigurationError(f"{SETTING_PREFIX}{setting}", "is not set", fix)
             return self._parameters.batch_provider
         if order.provider not in self._providers:
             configured = ", ".join(sorted(self._providers)) or "none"

@@ -27,7 +27,7 @@ def _row(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    batch_provider: str = _row("smtp", "The provider for mail sent without interaction.", choices=("smtp",))
+    batch_provider: str = _row("smtp", "The provider for mail sent without interaction.", choices=("smtp", "graph"))
     default_sender: str = _row("", "The From address of an email that names none. Empty: `from` is required.")
     attachment_size_limit: int = _row(
         10, "The largest email, with its attachments, as it goes over the wire.", unit="MB", limits=(0, 150)
@@ -107,6 +107,47 @@ class Parameters:
         limits=(0, 100),
     )
     smtp_local_hostname: str = _row("", "The name given in EHLO. Empty: this machine's own.")
+    graph_credential: str = _row(
+        "none",
+        "How the application proves to Microsoft Graph who it is: secret (the secret graph-client-secret), certificate "
+        "(the secret graph-client-certificate), identity (the function app's managed identity, without an app "
+        "registration), federation (that identity, trusted by an app registration), or none: Graph is not configured.",
+        choices=("none", "secret", "certificate", "identity", "federation"),
+    )
+    graph_tenant_id: str = _row("", "The tenant's id or domain in Microsoft Entra. Not needed with identity.")
+    graph_client_id: str = _row(
+        "",
+        "Application ID: of the app registration that has the permission Mail.Send (and Mail.ReadWrite for mail over "
+        "2 MB). Not needed with identity.",
+    )
+    graph_managed_identity_client_id: str = _row(
+        "",
+        "The client id of a user-assigned managed identity, for identity and federation. Empty: the system-assigned.",
+    )
+    graph_cloud: str = _row(
+        "global", "The Microsoft cloud that the tenant is in.", choices=("global", "us_gcc_high", "us_dod", "china")
+    )
+    graph_batch_mailbox: str = _row(
+        "",
+        "The mailbox that batch mail goes through. Another From address needs Send As or Send on Behalf on it. Empty: "
+        "each email goes through its From address's own mailbox, as interactive mail always does.",
+    )
+    graph_save_to_sent_items: bool = _row(
+        True,
+        "Whether mail is kept in the mailbox's Sent Items. With false, mail that only MIME can carry (headers other "
+        "than X-, signed mail) and mail over 2 MB is kept there all the same, and a lost answer leaves no proof.",
+    )
+    graph_drafts: str = _row(
+        "large",
+        "What goes as a draft first, which needs Mail.ReadWrite: large mail (over 2 MB), or always: then Graph can "
+        "tell after a lost answer whether it was sent.",
+        choices=("large", "always"),
+    )
+    graph_mailbox_concurrency: int = _row(
+        4, "Requests at once for one mailbox, over all instances. Graph takes four.", limits=(1, 32)
+    )
+    graph_address: str = _row("", "Another address of Microsoft Graph, for a stand-in. Empty: the cloud's.")
+    graph_login_address: str = _row("", "Another address that tokens come from, for a stand-in. Empty: the cloud's.")
 
     @property
     def size_limit_octets(self) -> int:

@@ -32,6 +32,11 @@ class SecretName(StrEnum):
         "graph-client-secret",
         "The client secret of the app registration that sends through Microsoft Graph.",
     )
+    GRAPH_CLIENT_CERTIFICATE = (
+        "graph-client-certificate",
+        "The certificate and private key (PEM, or PKCS #12 in base64) of the app registration that sends through "
+        "Microsoft Graph.",
+    )
     EXCHANGE_PASSWORD = "exchange-password", "The password of the account that signs in to Exchange Server."
 
     def __new__(cls, name: str, help: str = "") -> Self:
