@@ -296,7 +296,7 @@ class GraphServer:
             return _BAD_BASE64
         self._ids += 1
         immutable = request.headers.get("prefer") == 'IdType="ImmutableId"'
-        draft = Draft(f"AAkALg{'' if immutable else 'Changing'}{self._ids}/+=", _mailbox(request), mime)
+        draft = Draft(f"AAkALg{'' if immutable else 'Changing'}{self._ids}_-=", _mailbox(request), mime)
         self.drafts[draft.id] = draft
         return _json(201, {"id": draft.id, "isDraft": True})
 

@@ -61,7 +61,8 @@ async def graph_server(**properties: Any) -> AsyncIterator[GraphServer]:
         yield server
     finally:
         await server.stop()
-    assert problems_of(server) == []
+    if problems := problems_of(server):
+        raise AssertionError("\n".join(problems))
 
 
 @asynccontextmanager
