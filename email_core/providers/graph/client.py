@@ -4,7 +4,7 @@ one that a token which was too old needs."""
 import asyncio
 import ssl
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from email_core.providers.graph.outcome import (
 CALL_SECONDS = 80.0  # shorter than a mailbox's slot may be in use without a word
 TIMEOUTS = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=30.0)
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0)
+PIECE = 65_536  # octets
 CALLS_TRACED = 10  # the newest ones of an attempt
 
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -88,9 +89,10 @@ class GraphClient:
         Refused where there is no answer."""
         headers = {
             "Content-Type": "application/octet-stream",
+            "Content-Length": str(len(octets)),
             "Content-Range": f"bytes {first}-{first + len(octets) - 1}/{total}",
         }
-        return await self._request("PUT", url, sends=False, content=octets, headers=headers)
+        return await self._request("PUT", url, sends=False, content=_in_pieces(octets), headers=headers)
 
     async def get_session(self, url: str) -> Answer:
         """What an upload session has so far. Raises Refused where there is no answer."""
@@ -154,6 +156,12 @@ class GraphClient:
             verify = self._tls_context or ssl.create_default_context()  # 28 ms: once a provider, never once an email
             self._http = httpx.AsyncClient(verify=verify, timeout=TIMEOUTS, limits=LIMITS)
         return self._http
+
+
+async def _in_pieces(octets: bytes) -> AsyncIterator[bytes]:
+    """So that not all of a range is encrypted, and copied, at once."""
+    for start in range(0, len(octets), PIECE):
+        yield octets[start : start + PIECE]
 
 
 def mailbox_path(mailbox: str) -> str:

@@ -17,6 +17,7 @@ from email_core.content import Content
 
 MOST_INSIDE = 2_200_000  # octets of MIME that Graph takes in one request: as base64 they are less than 3 MB
 SMALL = 65_536  # octets, encoded: a file up to this size stays inside while there is room
+PIECE = 262_144  # octets
 LONGEST_BOUNDARY_LINE = 200  # octets; a boundary has at most 70
 
 _TAKES_FILES = frozenset({"multipart/mixed", "multipart/related"})
@@ -97,8 +98,10 @@ class _Reader:
 
 
 async def _pieces(content: Content) -> AsyncGenerator[bytes, None]:
+    """Smaller than those of a blob, as each is copied several times on its way."""
     async for piece in content.chunks():
-        yield piece
+        for start in range(0, len(piece), PIECE):
+            yield piece[start : start + PIECE]
 
 
 # ---- what the scanner sees
