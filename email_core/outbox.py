@@ -12,6 +12,7 @@ from email_core.addresses import parse_address
 from email_core.content import whole
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
+from email_core.draft_file import DraftFile, draft_of_email, draft_of_message
 from email_core.email_id import SHARDS, created_at, is_email_id, new_email_id
 from email_core.errors import (
     ConfigurationError,
@@ -167,6 +168,22 @@ class Outbox:
         """The record and the MIME, without Bcc. Raises EmailNotFound."""
         stored = await self._stored(email_id)
         return stored.record, await whole(await self._emails.content(stored))
+
+    def draft(self, message: Message) -> DraftFile:
+        """The message as a file for the user's own mail app. It may yet lack a sender or recipients: the user adds
+        them. Raises EmailTooLarge."""
+        self._check_size(message.least_size)
+        sender = message.sender
+        if sender is None and self._parameters.default_sender:
+            sender = _default_address(self._parameters.default_sender)
+        draft = draft_of_message(replace(message, sender=sender))
+        self._check_size(len(draft.content))
+        return draft
+
+    async def draft_of(self, email_id: str) -> DraftFile:
+        """An accepted email as such a file. Raises EmailNotFound."""
+        record, mime = await self.content(email_id)
+        return draft_of_email(record, mime)
 
     async def list(self, query: EmailQuery) -> Page:
         """A page of the unsent emails or of the history, newest first."""
