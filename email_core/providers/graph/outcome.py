@@ -1,19 +1,18 @@
 """What an answer of Graph, or none, means for an email. Pure; the catalogue decides first, by the error code."""
 
 import json
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from email_core.diagnosis import Diagnosis, diagnose
-from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind
+from email_core.diagnosis import diagnose
+from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.entra import NoToken
+from email_core.providers.verdict import kind_of, tls_failure, wait_of, words_of
 
 PROVIDER = "graph"
-LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
 SHORTEST_RETRY_AFTER, LONGEST_RETRY_AFTER = timedelta(seconds=1), timedelta(days=1)
 LONGEST_WORDS = 300  # characters of an answer that is no error of Graph's
 GATEWAY_LOST_IT = frozenset({502, 504})  # whoever answers did not hear from the one who may have sent it
@@ -71,9 +70,9 @@ def outcome_of_answer(answer: Answer, now: datetime, *, sends: bool = False) -> 
     if sends and answer.status in GATEWAY_LOST_IT and not answer.error_code:
         kind = OutcomeKind.UNCONFIRMED
     else:
-        kind = _kind(found, stage, for_good=400 <= answer.status < 500)
+        kind = kind_of(found, stage, for_good=400 <= answer.status < 500)
     asked = retry_after(answer.headers.get("retry-after"), now)
-    wait = asked if asked is not None else LATER if found.retry == "later" else None
+    wait = asked if asked is not None else wait_of(found)
     return Outcome(kind=kind, reply=answer.words, retry_after=wait, stage=stage, code=answer.status)
 
 
@@ -87,16 +86,15 @@ def outcome_of_no_token(failure: NoToken) -> Outcome:
 def outcome_of_network(error: BaseException, *, stage: str = "request") -> Outcome:
     """Of a request that cannot have been answered. TLS that fails is a matter of configuration, but where it broke
     off."""
-    for link in _chain(error):
-        if isinstance(link, ssl.SSLError):
-            broke_off = isinstance(link, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError))
-            return _outcome_of_words("tls", f"no TLS with the server: {link}", mends_itself=broke_off)
-    return _outcome_of_words(stage, f"no connection to the server: {_words_of(error)}", mends_itself=True)
+    tls = tls_failure(error)
+    if tls is not None:
+        return _outcome_of_words("tls", f"no TLS with the server: {tls[0]}", mends_itself=tls[1])
+    return _outcome_of_words(stage, f"no connection to the server: {words_of(error)}", mends_itself=True)
 
 
 def lost(error: BaseException) -> Outcome:
     return Outcome(
-        kind=OutcomeKind.UNCONFIRMED, reply=f"the answer to the content was lost: {_words_of(error)}", stage="request"
+        kind=OutcomeKind.UNCONFIRMED, reply=f"the answer to the content was lost: {words_of(error)}", stage="request"
     )
 
 
@@ -123,29 +121,5 @@ def retry_after(text: str | None, now: datetime) -> timedelta | None:
 
 def _outcome_of_words(stage: str, words: str, *, mends_itself: bool) -> Outcome:
     found = diagnose(provider=PROVIDER, stage=stage, code=None, reply=words)
-    wait = LATER if found.retry == "later" else None
-    return Outcome(kind=_kind(found, stage, for_good=not mends_itself), reply=words, retry_after=wait, stage=stage)
-
-
-def _kind(found: Diagnosis, stage: str, *, for_good: bool) -> OutcomeKind:
-    """By the catalogue, and for what it does not know by the status: 4xx refuses."""
-    if found.category == "credentials" and found.retry == "soon":
-        return OutcomeKind.TRANSIENT  # a token that was too old
-    if found.category in ("configuration", "credentials"):
-        return OutcomeKind.CONFIGURATION
-    ends = for_good if found.category == "unknown" else found.retry == "no"
-    if not ends:
-        return OutcomeKind.TRANSIENT
-    return OutcomeKind.CONFIGURATION if stage in BEFORE_MAIL else OutcomeKind.PERMANENT
-
-
-def _words_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        yield error
-        error = error.__cause__ or error.__context__
+    kind = kind_of(found, stage, for_good=not mends_itself)
+    return Outcome(kind=kind, reply=words, retry_after=wait_of(found), stage=stage)
