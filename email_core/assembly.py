@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -23,6 +23,9 @@ from email_core.parameters import Parameters, parameters_from_settings
 from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
+from email_core.providers.entra import Identity, Tokens
+from email_core.providers.exchange import ExchangeProvider, ExchangeSettings
+from email_core.providers.graph import GraphProvider, GraphSettings
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
 from email_core.rehearsals import Rehearsals
 from email_core.retention import Retention
@@ -31,9 +34,6 @@ from email_core.secret_store.file import FileSecrets
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
 from email_core.timer_runs import TimerRuns
-
-if TYPE_CHECKING:
-    from email_core.providers.entra import Identity
 
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
@@ -180,7 +180,11 @@ def configured_providers(
     clock: Callable[[], datetime] = utc_now,
 ) -> dict[str, Provider]:
     """Raises ConfigurationError where a provider's parameters do not go together."""
-    providers = [_smtp(parameters, secrets), _graph(parameters, secrets, mailboxes, clock)]
+    providers = [
+        _smtp(parameters, secrets),
+        _graph(parameters, secrets, mailboxes, clock),
+        _exchange(parameters, secrets, mailboxes, clock),
+    ]
     return {provider.name: provider for provider in providers if provider is not None}
 
 
@@ -192,11 +196,6 @@ def _smtp(parameters: Parameters, secrets: SecretStore) -> Provider | None:
 def _graph(
     parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
 ) -> Provider | None:
-    if parameters.graph_credential == "none":
-        return None
-    from email_core.providers.entra import Tokens
-    from email_core.providers.graph import GraphProvider, GraphSettings  # 0.2 s: only who uses it waits for it
-
     graph = GraphSettings.from_parameters(parameters)
     if graph is None:
         return None
@@ -205,7 +204,18 @@ def _graph(
     return GraphProvider(graph, Tokens(graph.app, secrets, identity), slots, clock)
 
 
-def _identity(client_id: str | None) -> "Identity":
+def _exchange(
+    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
+) -> Provider | None:
+    exchange = ExchangeSettings.from_parameters(parameters)
+    if exchange is None:
+        return None
+    tokens = Tokens(exchange.app, secrets) if exchange.app else None
+    slots = MailboxSlots(mailboxes, provider=ExchangeProvider.name, limit=exchange.concurrency, clock=clock)
+    return ExchangeProvider(exchange, secrets, slots, tokens)
+
+
+def _identity(client_id: str | None) -> Identity:
     from azure.identity import ManagedIdentityCredential
 
     identity = ManagedIdentityCredential(client_id=client_id)

@@ -40,6 +40,7 @@ MOST_RECIPIENTS = 500
 _CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
     "smtp": ("smtp_server", "Name the outgoing mail server there."),
     "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
+    "exchange": ("exchange_server", "Name your Exchange Server there, or choose another batch_provider."),
 }
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ class Outbox:
         self._check_size(message.least_size)
         sender = message.sender
         if sender is None and self._parameters.default_sender:
-            sender = _default_address(self._parameters.default_sender)
+            sender = default_address(self._parameters.default_sender)
         draft = draft_of_message(replace(message, sender=sender))
         self._check_size(len(draft.content))
         return draft
@@ -309,6 +310,9 @@ class Outbox:
             raise InvalidEmail(FieldProblem("/user", "is not known here, so its address is not either: give `from`"))
         if self._parameters.default_sender:
             return default_address(self._parameters.default_sender)
+        account = self._parameters.batch_mailbox_of(order.provider or self._parameters.batch_provider)
+        if account and order.mode is Mode.BATCH:
+            return parse_address(account)
         raise InvalidEmail(FieldProblem("/from", "is required: the parameter default_sender is not set"))
 
     async def _stored(self, email_id: str) -> StoredEmail:

@@ -38,6 +38,10 @@ class SecretName(StrEnum):
         "Microsoft Graph.",
     )
     EXCHANGE_PASSWORD = "exchange-password", "The password of the account that signs in to Exchange Server."
+    EXCHANGE_CLIENT_SECRET = (
+        "exchange-client-secret",
+        "The client secret of the app registration that signs in to Exchange Server with OAuth.",
+    )
 
     def __new__(cls, name: str, help: str = "") -> Self:
         row = str.__new__(cls, name)

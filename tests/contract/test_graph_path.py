@@ -8,9 +8,12 @@ import pytest
 
 from email_core.assembly import Subsystem, connect
 from email_core.delivery_state import Status
+from email_core.errors import InvalidEmail
 from email_core.message import Address, Attachment, Message
 from email_core.outbox import Order
 from email_core.parameters import Parameters
+from email_core.record import Mode
+from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell, Stores
 from email_core.stores.memory import memory_stores
 from tests.fakes.graph import AFTER, BEFORE, GraphServer, refused_token, throttled
@@ -138,6 +141,15 @@ async def test_token_that_was_revoked_is_replaced_within_the_attempt(stores):
         one.server.revoke_tokens()
         record = await one.answer(await one.accept())
     assert (record.status, record.tries, one.server.calls("token")) == (Status.SENT, 1, 2)
+
+
+async def test_batch_mail_of_nobody_is_from_the_batch_account(stores):
+    message = Message(to=(Address("bob@example.com"),))
+    async with world(stores, graph_batch_mailbox="batch@contoso.com") as one:
+        prepared = one.core.outbox.prepare(message, Order())
+        assert prepared.record.sender == Address("batch@contoso.com")
+        with pytest.raises(InvalidEmail):
+            one.core.outbox.prepare(message, Order(mode=Mode.INTERACTIVE))
 
 
 async def test_content_of_the_history_has_no_bcc(stores):

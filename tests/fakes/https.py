@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import h11
 
@@ -17,6 +17,7 @@ class Request:
     target: str
     headers: dict[str, str]  # names in small letters
     body: bytes = field(repr=False)
+    connection: int = 0  # its number: NTLM signs in a connection
 
     @property
     def path(self) -> str:
@@ -62,23 +63,28 @@ class HttpsServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # for the connections to be closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.add(asyncio.current_task())
         self.connections += 1
+        number = self.connections
         try:
-            await self._converse(h11.Connection(h11.SERVER, MOST_HEAD), reader, writer)
+            await self._converse(h11.Connection(h11.SERVER, MOST_HEAD), reader, writer, number)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, h11.RemoteProtocolError):
             pass  # the client went away, or the test is over
         finally:
             self._tasks.discard(asyncio.current_task())
-            writer.transport.abort() if writer.is_closing() else writer.close()
+            writer.transport.abort()
 
-    async def _converse(self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(
+        self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         while True:
             request = await self._request(http, reader, writer)
             if request is None:
                 return
+            request = replace(request, connection=number)
             response = await self._answer(request)
             if response == DROP:
                 writer.transport.abort()

@@ -26,7 +26,7 @@ async def main() -> None:
     await secrets.put(SecretName.GRAPH_CLIENT_SECRET, SECRET)
     async with all_azure_stores(os.environ[STORAGE_SETTING]) as stores:
         providers = configured_providers(parameters, secrets, stores.mailboxes)
-        core = connect(stores=stores, providers=providers, parameters=parameters)
+        core = connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets)
         small, large = os.environ["EMAILS"].split()
         await _send(core, small)
         idle = _octets("VmRSS")

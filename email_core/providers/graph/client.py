@@ -6,10 +6,8 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import httpx
 
 from email_core.providers.entra import NoToken, Tokens
 from email_core.providers.graph.outcome import (
@@ -21,14 +19,15 @@ from email_core.providers.graph.outcome import (
     outcome_of_no_token,
 )
 
+if TYPE_CHECKING:
+    from httpx import AsyncClient
+
 CALL_SECONDS = 80.0  # shorter than a mailbox's slot may be in use without a word
-TIMEOUTS = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=30.0)
-LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0)
+TIMEOUTS = {"connect": 10.0, "read": 60.0, "write": 30.0, "pool": 30.0}  # seconds
+LIMITS = {"max_connections": 64, "max_keepalive_connections": 16}
+KEPT_SECONDS = 60.0  # of an idle connection
 PIECE = 65_536  # octets
 CALLS_TRACED = 10  # the newest ones of an attempt
-
-_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_BROKEN_OFF = (httpx.WriteError, httpx.WriteTimeout)  # before the request's end: nobody acts on a part of it
 
 
 class Trace:
@@ -54,7 +53,7 @@ class GraphClient:
         self._tokens = tokens
         self._clock = clock
         self._tls_context = tls_context
-        self._http: httpx.AsyncClient | None = None
+        self._http: AsyncClient | None = None
 
     async def call(
         self,
@@ -140,21 +139,26 @@ class GraphClient:
         return answer
 
     async def _request(self, method: str, url: str, *, sends: bool, **parts: Any) -> Answer:
+        import httpx  # 0.06 s: only who uses Graph waits for it
+
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 response = await self._client().request(method, url, **parts)
-        except _NOTHING_SENT as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise Refused(outcome_of_network(error, stage="connect")) from error
-        except _BROKEN_OFF as error:
+        except (httpx.WriteError, httpx.WriteTimeout) as error:  # nobody acts on a part of a request
             raise Refused(outcome_of_network(error)) from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise Refused(lost(error) if sends else outcome_of_network(error)) from error
         return Answer(response.status_code, response.headers, response.content)
 
-    def _client(self) -> httpx.AsyncClient:
+    def _client(self) -> "AsyncClient":
+        import httpx
+
         if self._http is None:
             verify = self._tls_context or ssl.create_default_context()  # 28 ms: once a provider, never once an email
-            self._http = httpx.AsyncClient(verify=verify, timeout=TIMEOUTS, limits=LIMITS)
+            limits = httpx.Limits(**LIMITS, keepalive_expiry=KEPT_SECONDS)
+            self._http = httpx.AsyncClient(verify=verify, timeout=httpx.Timeout(**TIMEOUTS), limits=limits)
         return self._http
 
 

@@ -17,6 +17,7 @@ from email_core.mailbox_slots import MailboxSlots, NoSlot, StillInUse
 from email_core.mime import with_bcc
 from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, Steps, Submission
 from email_core.providers.entra import Tokens
+from email_core.providers.features import Features
 from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
 from email_core.providers.graph.draft import IMMUTABLE_IDS, Draft, without_permission
 from email_core.providers.graph.json_message import json_message
@@ -24,6 +25,7 @@ from email_core.providers.graph.large import MOST_INSIDE
 from email_core.providers.graph.outcome import Refused, asks_for_less
 from email_core.providers.graph.settings import GraphSettings
 from email_core.providers.graph.upload import Pause
+from email_core.providers.sender_dns import EXCHANGE_ONLINE
 from email_core.record import Mode
 
 QUIET = timedelta(seconds=10)  # that a mailbox is left alone, where Graph does not say how long
@@ -34,6 +36,17 @@ logger = logging.getLogger(__name__)
 
 class GraphProvider(Provider):
     name = "graph"
+    features = Features(
+        title="Microsoft Graph",
+        sign_in="managed identity, federation, certificate, client secret",
+        keeps_message_id=True,
+        recipients_apart=False,
+        proof_of_sending=True,
+        bounces_elsewhere=False,
+        bcc="in the message's headers, which Graph takes out",
+        largest_message="150 MB (over 2 MB as a draft, with Mail.ReadWrite)",
+        throttles_itself=True,
+    )
 
     def __init__(
         self,
@@ -47,6 +60,10 @@ class GraphProvider(Provider):
     ) -> None:
         """`tls_context` trusts a private certificate authority, for tests."""
         self.configuration = settings.fingerprint
+        self.account = settings.batch_mailbox or ""
+        self.secrets = (settings.app.secret,) if settings.app.secret else ()
+        self.target = settings.address
+        self.sender_dns = EXCHANGE_ONLINE
         self._settings = settings
         self._tokens = tokens
         self._slots = slots

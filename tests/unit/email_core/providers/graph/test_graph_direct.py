@@ -303,6 +303,12 @@ async def test_rehearsal_takes_a_new_token_as_a_permission_may_have_been_granted
     assert server.calls("token") == 2
 
 
+async def test_rehearsal_without_an_email_ends_with_the_sign_in():
+    async with graph_server() as server, graph_provider(server) as provider:
+        rehearsal = await provider.rehearse(None)
+    assert ([step.name for step in rehearsal.steps], rehearsal.outcome, server.sent) == (["auth"], None, [])
+
+
 async def test_rehearsal_that_gets_no_token_ends_there():
     async with graph_server(secret="another") as server, graph_provider(server) as provider:
         rehearsal = await provider.rehearse(SUBMISSION)
