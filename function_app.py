@@ -7,6 +7,7 @@ from email_functions import (
     http_distributor,
     http_email_actions,
     http_emails,
+    http_eml,
     http_health,
     http_providers,
     http_secrets,
@@ -19,6 +20,7 @@ app = func.FunctionApp()
 app.register_functions(http_emails.blueprint)
 app.register_functions(http_email_actions.blueprint)
 app.register_functions(http_batches.blueprint)
+app.register_functions(http_eml.blueprint)
 app.register_functions(http_distributor.blueprint)
 app.register_functions(http_health.blueprint)
 app.register_functions(http_providers.blueprint)

@@ -133,7 +133,7 @@ async def _app(connection: str, smtp_port: int) -> AsyncIterator[_App]:
     )
     async with all_azure_stores(connection) as stores, queue:
         secrets = MemorySecrets(utc_now)
-        providers = configured_providers(parameters, secrets)
+        providers = configured_providers(parameters, secrets, stores.mailboxes)
         install(connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets))
         try:
             yield _App(by_name["accept_email"], by_name["send_batch_email"], queue)

@@ -17,11 +17,15 @@ from email_core.delivery import Delivery
 from email_core.distribution import Distribution
 from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
+from email_core.mailbox_slots import MailboxSlots, MailboxStore
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
 from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
+from email_core.providers.entra import Identity, Tokens
+from email_core.providers.exchange import ExchangeProvider, ExchangeSettings
+from email_core.providers.graph import GraphProvider, GraphSettings
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
 from email_core.rehearsals import Rehearsals
 from email_core.retention import Retention
@@ -108,6 +112,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
         plain_tables, plain_queues = clients.plain_tables(), clients.plain_queues()
     except ValueError as error:
         raise unreadable_connection(error) from None
+    mailboxes = azure.AzureMailboxStore(tables)
     return connect(
         stores=Stores(
             emails=azure.AzureEmailStore(tables, blobs, plain_tables),
@@ -116,8 +121,9 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             distributor=azure.AzureDistributorStore(tables),
             providers=azure.AzureProviderStates(tables),
             timers=azure.AzureTimerRuns(tables),
+            mailboxes=mailboxes,
         ),
-        providers=configured_providers(parameters, secrets),
+        providers=configured_providers(parameters, secrets, mailboxes),
         parameters=parameters,
         secrets=secrets,
     )
@@ -167,10 +173,58 @@ def connect(
     )
 
 
-def configured_providers(parameters: Parameters, secrets: SecretStore) -> dict[str, Provider]:
+def configured_providers(
+    parameters: Parameters,
+    secrets: SecretStore,
+    mailboxes: MailboxStore,
+    clock: Callable[[], datetime] = utc_now,
+) -> dict[str, Provider]:
     """Raises ConfigurationError where a provider's parameters do not go together."""
+    providers = [
+        _smtp(parameters, secrets),
+        _graph(parameters, secrets, mailboxes, clock),
+        _exchange(parameters, secrets, mailboxes, clock),
+    ]
+    return {provider.name: provider for provider in providers if provider is not None}
+
+
+def _smtp(parameters: Parameters, secrets: SecretStore) -> Provider | None:
     smtp = SmtpSettings.from_parameters(parameters)
-    return {SmtpProvider.name: SmtpProvider(smtp, secrets, assertion=_assertion(smtp))} if smtp else {}
+    return SmtpProvider(smtp, secrets, assertion=_assertion(smtp)) if smtp else None
+
+
+def _graph(
+    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
+) -> Provider | None:
+    graph = GraphSettings.from_parameters(parameters)
+    if graph is None:
+        return None
+    identity = _identity(graph.managed_identity_client_id) if graph.needs_identity else None
+    slots = MailboxSlots(mailboxes, provider=GraphProvider.name, limit=graph.concurrency, clock=clock)
+    return GraphProvider(graph, Tokens(graph.app, secrets, identity), slots, clock)
+
+
+def _exchange(
+    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
+) -> Provider | None:
+    exchange = ExchangeSettings.from_parameters(parameters)
+    if exchange is None:
+        return None
+    tokens = Tokens(exchange.app, secrets) if exchange.app else None
+    slots = MailboxSlots(mailboxes, provider=ExchangeProvider.name, limit=exchange.concurrency, clock=clock)
+    return ExchangeProvider(exchange, secrets, slots, tokens)
+
+
+def _identity(client_id: str | None) -> Identity:
+    from azure.identity import ManagedIdentityCredential
+
+    identity = ManagedIdentityCredential(client_id=client_id)
+
+    def token(scope: str) -> tuple[str, int]:
+        given = identity.get_token(scope)
+        return given.token, given.expires_on
+
+    return token
 
 
 def _assertion(smtp: SmtpSettings) -> Callable[[], str] | None:

@@ -10,8 +10,9 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
@@ -21,8 +22,8 @@ from email_core.logs import where
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.provider_pause import ProviderPauses
-from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientVerdict, Submission
-from email_core.record import POISONED, Attempt, EmailRecord, RecipientResult
+from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, RecipientVerdict, Submission
+from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult
 from email_core.retry import retry_wait
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
@@ -38,6 +39,7 @@ RECIPIENT_REPLY_KEPT = 200  # of what it said of one recipient: an email may hav
 
 POISONED_REPLY = "answering its doorbell failed again and again: the log of that time has the cause"
 MOST_POISONINGS = 5  # one after another; then it has failed
+MOST_QUESTIONS = 5  # for proof that comes later; then nobody can tell
 
 logger = logging.getLogger(__name__)
 
@@ -122,11 +124,13 @@ class Delivery:
         paused_until = await self._paused_until(record)
         if paused_until is not None:
             return await self._wait(stored, record, paused_until)
-        claimed = await self._claim(stored, record, now)
-        outcome, seconds = await self._hand_over(claimed)
+        claim = _Claim(self._emails, await self._claim(stored, record, now))
+        outcome, seconds = await self._hand_over(claim)
         outcome = await self._learn(record, outcome)
-        settled = settle(claimed.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance())
-        return await self._record(claimed, settled)
+        settled = settle(
+            claim.stored.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance()
+        )
+        return await self._record(claim.stored, settled)
 
     async def _park(self, stored: StoredEmail, record: EmailRecord) -> None:
         if not record.parked:
@@ -155,14 +159,14 @@ class Delivery:
         )
         return await self._emails.update(stored, claim)
 
-    async def _hand_over(self, claimed: StoredEmail) -> tuple[Outcome, float]:
+    async def _hand_over(self, claim: "_Claim") -> tuple[Outcome, float]:
         """The provider's outcome, and how many seconds it took. Whatever goes wrong in here is an outcome too."""
         started = time.monotonic()
-        outcome = await self._outcome(claimed)
+        outcome = await self._outcome(claim)
         return outcome, round(time.monotonic() - started, 3)
 
-    async def _outcome(self, claimed: StoredEmail) -> Outcome:
-        record = claimed.record
+    async def _outcome(self, claim: "_Claim") -> Outcome:
+        record = claim.stored.record
         provider = self._providers.get(record.provider)
         if provider is None:
             return Outcome(
@@ -170,38 +174,37 @@ class Delivery:
             )
         try:
             async with asyncio.timeout(self._seconds_left(record)):
-                return await self._submitted(claimed, provider)
+                return await self._submitted(claim, provider)
         except TimeoutError:
             return Outcome(kind=OutcomeKind.UNCONFIRMED, reply="the provider did not finish within the lease")
         except Exception as error:  # noqa: BLE001 - the email must not be stuck, whatever a provider raises
             logger.error("provider %s raised while sending %s: %s", record.provider, record.id, where(error))
             return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
 
-    async def _submitted(self, claimed: StoredEmail, provider: Provider) -> Outcome:
-        record = claimed.record
+    async def _submitted(self, claim: "_Claim", provider: Provider) -> Outcome:
+        record = claim.stored.record
         found = await self._find_out(record, provider) if record.in_doubt else None
         if found is not None:
             return found
         try:
-            content = await self._emails.content(claimed)
+            content = await self._emails.content(claim.stored)
         except EmailNotFound:
             return Outcome(kind=OutcomeKind.PERMANENT, reply="the content is gone from the storage")
         except StorageUnavailable:
             return Outcome(kind=OutcomeKind.TRANSIENT, reply="the content could not be read from the storage")
-        submission = Submission(
-            sender=record.sender.address,
-            recipients=record.waiting_recipients,
-            message_id=record.message_id,
-            content=content,
-        )
-        return await provider.submit(submission)
+        return await provider.submit(Submission(**_envelope(record), content=content, keep_handle=claim.keep_handle))
 
     async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
         """After an attempt whose answer was lost: proof from the provider, else the parameter's rule. None: send."""
-        sent = await provider.was_sent(sender=record.sender.address, message_id=record.message_id)
-        if sent:
-            return Outcome(kind=OutcomeKind.DELIVERED, reply="the provider has it among what was sent")
-        if sent is None and self._parameters.unconfirmed_policy == "hold":
+        match await provider.was_sent(Envelope(**_envelope(record))):
+            case Proof.SENT:
+                return Outcome(kind=OutcomeKind.DELIVERED, reply="the provider has it among what was sent")
+            case Proof.NOT_SENT:
+                return None
+            case Proof.LATER if not _was_asked_enough(record):
+                reply = "the provider cannot tell yet whether the last attempt sent it: it is asked again"
+                return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=reply)
+        if self._parameters.unconfirmed_policy == "hold":
             reply = "nobody knows whether the last attempt sent it: resend it, or mark it as sent"
             return Outcome(kind=OutcomeKind.HELD, reply=reply)
         return None
@@ -222,11 +225,11 @@ class Delivery:
     async def _record(self, claimed: StoredEmail, settled: EmailRecord) -> None:
         """Tried for as long as the lease lasts: an outcome that is lost here may mean a second sending later."""
         logger.info(
-            "email %s is %s after try %d (%s)",
+            "email %s is %s after %d tries and %d deferrals",
             settled.id,
             settled.status.value,
             settled.tries,
-            settled.attempts[-1].outcome,
+            settled.deferrals,
         )
         for wait in self._waits_within_lease(settled):
             try:
@@ -263,6 +266,17 @@ class Delivery:
         await self._doorbells.ring(Doorbell.of(stored), min(delay, LONGEST_DELAY))
 
 
+@dataclass(slots=True)
+class _Claim:
+    """A claimed email, in the version that stands in the table."""
+
+    emails: EmailStore
+    stored: StoredEmail
+
+    async def keep_handle(self, handle: str) -> None:
+        self.stored = await self.emails.update(self.stored, replace(self.stored.record, handle=handle))
+
+
 def settle(
     claimed: EmailRecord, outcome: Outcome, *, at: datetime, seconds: float, now: datetime, chance: float
 ) -> EmailRecord:
@@ -270,8 +284,11 @@ def settle(
 
     An email is over when no recipient waits any more: Sent if anyone got it, else Failed.
     """
+    if outcome.kind is OutcomeKind.DEFERRED:
+        wait = retry_wait(claimed.deferrals + 1, chance=chance, asked=outcome.retry_after)
+        return claimed.after(Event.RETURN, now, next_attempt_at=now + wait, deferrals=claimed.deferrals + 1)
     diagnosis = _diagnosis_of(claimed.provider, outcome)
-    attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds, diagnosis)
+    attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds, diagnosis, outcome.trace)
     record = claimed.with_attempt(attempt)
     if outcome.recipients:
         record = replace(record, results={**claimed.results, **_new_results(outcome)})
@@ -297,6 +314,24 @@ def _diagnosis_of(provider: str, outcome: Outcome) -> str | None:
         if refusal := next(replies, None):
             return diagnose(provider=provider, stage="rcpt", reply=refusal).id
     return diagnose(provider=provider, stage=outcome.stage, code=outcome.code, reply=outcome.reply).id
+
+
+def _envelope(record: EmailRecord) -> dict[str, Any]:
+    named = {address.address.casefold() for address in (*record.to, *record.cc)}
+    waiting = record.waiting_recipients
+    return {
+        "sender": record.sender.address,
+        "recipients": waiting,
+        "bcc": tuple(address for address in waiting if address.casefold() not in named),
+        "message_id": record.message_id,
+        "mode": record.mode,
+        "handle": record.handle,
+    }
+
+
+def _was_asked_enough(record: EmailRecord) -> bool:
+    last = record.attempts[-MOST_QUESTIONS - 1 :]
+    return len(last) > MOST_QUESTIONS and all(attempt.outcome == UNCONFIRMED for attempt in last)
 
 
 def _new_results(outcome: Outcome) -> dict[str, RecipientResult]:

@@ -12,6 +12,7 @@ from email_core.addresses import parse_address
 from email_core.content import whole
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
+from email_core.draft_file import DraftFile, draft_of_email, draft_of_message
 from email_core.email_id import SHARDS, created_at, is_email_id, new_email_id
 from email_core.errors import (
     ConfigurationError,
@@ -30,12 +31,17 @@ from email_core.idempotency import IdempotencyStore, KeyUse, hashed
 from email_core.logs import where
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
-from email_core.parameters import Parameters
+from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.parking import is_far_off
 from email_core.record import Attempt, EmailRecord, Mode
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
 
 MOST_RECIPIENTS = 500
+_CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
+    "smtp": ("smtp_server", "Name the outgoing mail server there."),
+    "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
+    "exchange": ("exchange_server", "Name your Exchange Server there, or choose another batch_provider."),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -164,6 +170,22 @@ class Outbox:
         stored = await self._stored(email_id)
         return stored.record, await whole(await self._emails.content(stored))
 
+    def draft(self, message: Message) -> DraftFile:
+        """The message as a file for the user's own mail app. It may yet lack a sender or recipients: the user adds
+        them. Raises EmailTooLarge."""
+        self._check_size(message.least_size)
+        sender = message.sender
+        if sender is None and self._parameters.default_sender:
+            sender = default_address(self._parameters.default_sender)
+        draft = draft_of_message(replace(message, sender=sender))
+        self._check_size(len(draft.content))
+        return draft
+
+    async def draft_of(self, email_id: str) -> DraftFile:
+        """An accepted email as such a file. Raises EmailNotFound."""
+        record, mime = await self.content(email_id)
+        return draft_of_email(record, mime)
+
     async def list(self, query: EmailQuery) -> Page:
         """A page of the unsent emails or of the history, newest first."""
         return await self._emails.page(query)
@@ -270,9 +292,8 @@ class Outbox:
     def _provider(self, order: Order) -> str:
         if order.provider is None:
             if self._parameters.batch_provider not in self._providers:
-                raise ConfigurationError(
-                    "EmailParameters__smtp_server", "is not set", "Name the outgoing mail server there."
-                )
+                setting, fix = _CONFIGURED_BY[self._parameters.batch_provider]
+                raise ConfigurationError(f"{SETTING_PREFIX}{setting}", "is not set", fix)
             return self._parameters.batch_provider
         if order.provider not in self._providers:
             configured = ", ".join(sorted(self._providers)) or "none"
@@ -289,6 +310,9 @@ class Outbox:
             raise InvalidEmail(FieldProblem("/user", "is not known here, so its address is not either: give `from`"))
         if self._parameters.default_sender:
             return default_address(self._parameters.default_sender)
+        account = self._parameters.batch_mailbox_of(order.provider or self._parameters.batch_provider)
+        if account and order.mode is Mode.BATCH:
+            return parse_address(account)
         raise InvalidEmail(FieldProblem("/from", "is required: the parameter default_sender is not set"))
 
     async def _stored(self, email_id: str) -> StoredEmail:

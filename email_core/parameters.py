@@ -27,7 +27,11 @@ def _row(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    batch_provider: str = _row("smtp", "The provider for mail sent without interaction.", choices=("smtp",))
+    batch_provider: str = _row(
+        "smtp",
+        "The provider for mail sent without interaction: smtp, graph, or exchange (deprecated).",
+        choices=("smtp", "graph", "exchange"),
+    )
     default_sender: str = _row("", "The From address of an email that names none. Empty: `from` is required.")
     attachment_size_limit: int = _row(
         10, "The largest email, with its attachments, as it goes over the wire.", unit="MB", limits=(0, 150)
@@ -107,6 +111,107 @@ class Parameters:
         limits=(0, 100),
     )
     smtp_local_hostname: str = _row("", "The name given in EHLO. Empty: this machine's own.")
+    graph_credential: str = _row(
+        "none",
+        "How the application proves to Microsoft Graph who it is: secret (the secret graph-client-secret), certificate "
+        "(the secret graph-client-certificate), identity (the function app's managed identity, without an app "
+        "registration), federation (that identity, trusted by an app registration), or none: Graph is not configured.",
+        choices=("none", "secret", "certificate", "identity", "federation"),
+    )
+    graph_tenant_id: str = _row("", "The tenant's id or domain in Microsoft Entra. Not needed with identity.")
+    graph_client_id: str = _row(
+        "",
+        "Application ID: of the app registration that has the permission Mail.Send (and Mail.ReadWrite for mail over "
+        "2 MB). Not needed with identity.",
+    )
+    graph_managed_identity_client_id: str = _row(
+        "",
+        "The client id of a user-assigned managed identity, for identity and federation. Empty: the system-assigned.",
+    )
+    graph_cloud: str = _row(
+        "global", "The Microsoft cloud that the tenant is in.", choices=("global", "us_gcc_high", "us_dod", "china")
+    )
+    graph_batch_mailbox: str = _row(
+        "",
+        "The mailbox that batch mail goes through. Another From address needs Send As or Send on Behalf on it. Empty: "
+        "each email goes through its From address's own mailbox, as interactive mail always does.",
+    )
+    graph_save_to_sent_items: bool = _row(
+        True,
+        "Whether mail is kept in the mailbox's Sent Items. With false, mail that only MIME can carry (headers other "
+        "than X-, signed mail) and mail over 2 MB is kept there all the same, and a lost answer leaves no proof.",
+    )
+    graph_drafts: str = _row(
+        "large",
+        "What goes as a draft first, which needs Mail.ReadWrite: large mail (over 2 MB), or always: then Graph can "
+        "tell after a lost answer whether it was sent.",
+        choices=("large", "always"),
+    )
+    graph_mailbox_concurrency: int = _row(
+        4, "Requests at once for one mailbox, over all instances. Graph takes four.", limits=(1, 32)
+    )
+    graph_address: str = _row("", "Another address of Microsoft Graph, for a stand-in. Empty: the cloud's.")
+    graph_login_address: str = _row("", "Another address that tokens come from, for a stand-in. Empty: the cloud's.")
+    exchange_server: str = _row(
+        "",
+        "Exchange (deprecated): the host name of an Exchange Server of your own, or the whole address of its Exchange "
+        "Web Services. Not Exchange Online. Empty: not configured. Needs the packages of requirements-exchange.txt.",
+    )
+    exchange_version: str = _row(
+        "2016",
+        "Exchange (deprecated): the server's version; for Subscription Edition 2019.",
+        choices=("2010_sp2", "2013", "2013_sp1", "2016", "2019"),
+    )
+    exchange_authentication: str = _row(
+        "ntlm",
+        "Exchange (deprecated): how the account signs in: ntlm or basic (the secret exchange-password), or oauth "
+        "(hybrid modern authentication, the secret exchange-client-secret).",
+        choices=("ntlm", "basic", "oauth"),
+    )
+    exchange_user_name: str = _row("", "Exchange (deprecated): the account, as DOMAIN\\name or its principal name.")
+    exchange_impersonation: bool = _row(
+        True,
+        "Exchange (deprecated): whether the account acts for each mailbox by the role ApplicationImpersonation; with "
+        "false it needs full access to the mailbox.",
+    )
+    exchange_batch_mailbox: str = _row(
+        "",
+        "Exchange (deprecated): the mailbox that batch mail goes through. Empty: each email goes through its From "
+        "address's own mailbox, as interactive mail always does.",
+    )
+    exchange_domains: str = _row(
+        "",
+        "Exchange (deprecated): the domains of your organisation, separated by commas. Mail from any other, which is "
+        "that of external users, is refused. Empty: any.",
+    )
+    exchange_save_to_sent_items: bool = _row(
+        True,
+        "Exchange (deprecated): whether mail is kept in the mailbox's Sent Items. With false a lost answer leaves no "
+        "proof.",
+    )
+    exchange_certificate_authority: str = _row(
+        "", "Exchange (deprecated): a private certificate authority to trust as well as the system's, in PEM."
+    )
+    exchange_mailbox_concurrency: int = _row(
+        8,
+        "Exchange (deprecated): requests at once for one mailbox, over all instances. The server's usual policy takes "
+        "10 (2010) or 27.",
+        limits=(1, 64),
+    )
+    exchange_tenant_id: str = _row("", "Exchange (deprecated), oauth: the tenant's id or domain in Microsoft Entra.")
+    exchange_client_id: str = _row("", "Exchange (deprecated), oauth: the application (client) id.")
+    exchange_token_scope: str = _row(
+        "", "Exchange (deprecated), oauth: what the token is for, like https://mail.contoso.com/.default."
+    )
+    exchange_token_authority: str = _row(
+        "https://login.microsoftonline.com",
+        "Exchange (deprecated), oauth: where tokens come from; another address in a national cloud.",
+    )
+
+    def batch_mailbox_of(self, provider: str) -> str:
+        """The mailbox that a provider's batch mail goes through, "" where there is none: it stands in for a sender
+        that nobody names."""
+        return {"graph": self.graph_batch_mailbox, "exchange": self.exchange_batch_mailbox}.get(provider, "")
 
     @property
     def size_limit_octets(self) -> int:

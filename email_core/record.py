@@ -24,7 +24,8 @@ class Mode(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try to send. `outcome` is an OutcomeKind's value; `reply` is the provider's own words; `diagnosis` the id of
-    what they mean, where not everything was delivered (see `email_core.diagnosis`)."""
+    what they mean, where not everything was delivered (see `email_core.diagnosis`); `trace` names the calls for the
+    provider's support."""
 
     at: datetime
     provider: str
@@ -32,6 +33,7 @@ class Attempt:
     reply: str = field(repr=False)
     seconds: float
     diagnosis: str | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class EmailRecord:
     lease_until: datetime | None = None
     claims: int = 0
     claimed_by: str | None = None  # the fencing value of the last claim: no other claim has the same
+    handle: str | None = None  # the provider's name for it, kept before it is handed over: proof can be asked by it
     parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
     held: bool = False  # nobody knows whether it was sent: an administrator decides
     rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring

@@ -8,9 +8,10 @@ from email_core.assembly import subsystem
 from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
+from email_functions.http_eml import draft_response
 from email_functions.idempotency_key import idempotency_key
 from email_functions.problems import UnsupportedMediaType, answered, json_response
-from email_functions.schemas import email_body, list_query, order_query
+from email_functions.schemas import email_body, eml_query, list_query, order_query
 from email_functions.validation import refuse_query
 
 LARGE = 262_144  # octets; what is built from more would hold up everybody else
@@ -61,6 +62,8 @@ async def read_email(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route("emails/{id}/eml", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @answered
 async def read_email_content(req: func.HttpRequest) -> func.HttpResponse:
+    if eml_query(req.params).draft:
+        return draft_response(await subsystem().outbox.draft_of(req.route_params["id"]))
     record, mime = await subsystem().outbox.content(req.route_params["id"])
     return func.HttpResponse(
         mime,

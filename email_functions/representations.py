@@ -70,6 +70,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
                 "outcome": one.outcome,
                 "reply": one.reply,
                 "seconds": one.seconds,
+                "trace": one.trace,
             }
             for one in record.attempts
         ],

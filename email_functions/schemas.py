@@ -310,6 +310,14 @@ class ListQuery(Body):
         )
 
 
+class EmlQuery(Body):
+    """In which form the message is wanted: as it was sent, or as a draft for the user's own mail app."""
+
+    model_config = ConfigDict(strict=False)
+
+    draft: bool = False
+
+
 class BatchBody(Body):
     """The emails are checked one by one: a bad one does not sink the others."""
 
@@ -337,6 +345,11 @@ def _email_or_not(item: Any) -> EmailBody | InvalidEmail:
 def order_query(params: Mapping[str, str]) -> OrderBody:
     """The query string beside a message/rfc822 body. Raises InvalidEmail with pointers like `?mode`."""
     return from_query(OrderBody, params)
+
+
+def eml_query(params: Mapping[str, str]) -> EmlQuery:
+    """Raises InvalidEmail with pointers like `?draft`."""
+    return from_query(EmlQuery, params)
 
 
 def list_query(params: Mapping[str, str]) -> ListQuery:

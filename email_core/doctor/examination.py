@@ -36,7 +36,7 @@ from email_core.providers.known import KNOWN
 from email_core.rehearsals import Rehearsals, sender_of
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
 from email_core.stores.azure import AzureDistributorStore, AzureProviderStates, AzureTimerRuns
-from email_core.stores.memory import MemoryProviderStates
+from email_core.stores.memory import MemoryMailboxStore, MemoryProviderStates
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 _NOT_BUILT = "its settings are wrong: see above"
@@ -104,7 +104,9 @@ async def _parts(settings: Mapping[str, str]) -> AsyncIterator[Parts]:
 
     parameters = built(lambda: parameters_from_settings(settings))
     secrets = built(lambda: secret_store(settings))
-    providers = built(lambda: configured_providers(parameters, secrets)) if parameters and secrets is not None else None
+    providers = None
+    if parameters and secrets is not None:  # its requests are few: it needs no share of any mailbox's slots
+        providers = built(lambda: configured_providers(parameters, secrets, MemoryMailboxStore()))
     storage = built(lambda: _clients(settings))
     async with AsyncExitStack() as stack:
         for client in storage or ():

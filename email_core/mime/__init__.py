@@ -2,6 +2,16 @@
 
 from email_core.mime.adopt import adopt_mime, renew_mime
 from email_core.mime.build import build_mime
+from email_core.mime.draft import as_draft, build_draft, with_bcc
 from email_core.mime.headers import LONGEST_SUBJECT, LONGEST_TOKEN
 
-__all__ = ["LONGEST_SUBJECT", "LONGEST_TOKEN", "adopt_mime", "build_mime", "renew_mime"]
+__all__ = [
+    "LONGEST_SUBJECT",
+    "LONGEST_TOKEN",
+    "adopt_mime",
+    "as_draft",
+    "build_draft",
+    "build_mime",
+    "renew_mime",
+    "with_bcc",
+]

@@ -55,15 +55,16 @@ def renew_mime(mime: bytes, email_id: str, date: datetime, *, sender: Address) -
     head, body = head_and_body(mime)
     message_id = own_message_id(email_id, sender)
     own = field("Date", format_datetime(date)) + field("Message-ID", message_id)
-    kept = [line + b"\r\n" for line in _ANOTHER_FIELD.split(head) if line and _field_name(line) not in _RENEWED]
+    kept = [line + b"\r\n" for name, line in header_lines(head) if name not in _RENEWED]
     return message_id, joined([own.encode(), *kept, b"\r\n", body])
 
 
 _RENEWED = frozenset({b"message-id", b"date"})
 
 
-def _field_name(line: bytes) -> bytes:
-    return line.partition(b":")[0].strip().lower()
+def header_lines(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Each field's name in small letters, and the field without its last line end."""
+    return [(line.partition(b":")[0].strip().lower(), line) for line in _ANOTHER_FIELD.split(head) if line]
 
 
 _HeaderField = tuple[str, str]

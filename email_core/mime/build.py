@@ -35,9 +35,21 @@ def _header_fields(message: Message, sender: Address, message_id: str, date: dat
     yield field("Date", format_datetime(date))
     yield field("Message-ID", message_id)
     yield field("From", address(sender))
-    for name, addresses in (("To", message.to), ("Cc", message.cc), ("Reply-To", message.reply_to)):
+    yield from address_fields(To=message.to, Cc=message.cc)
+    yield from content_fields(message)
+
+
+def address_fields(**lists: tuple[Address, ...]) -> Iterable[str]:
+    """Each list that is not empty, under its header's name."""
+    for name, addresses in lists.items():
         if addresses:
             yield field(name, ", ".join(map(address, addresses)))
+
+
+def content_fields(message: Message) -> Iterable[str]:
+    """All that is neither about whom it is from and goes to, nor about this very message."""
+    if message.reply_to:
+        yield field("Reply-To", ", ".join(map(address, message.reply_to)))
     yield field("Subject", text(message.subject))
     if message.importance in _IMPORTANCE:
         importance, priority = _IMPORTANCE[message.importance]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import ClassVar
 from email_core.content import Content
 from email_core.providers.features import Features
 from email_core.providers.sender_dns import UNKNOWN, SenderDns
+from email_core.record import Mode
 from email_core.secret_store.base import SecretName
 
 LONGEST_REHEARSAL = 60.0  # seconds: somebody waits for it
@@ -23,6 +24,7 @@ class OutcomeKind(StrEnum):
     TRANSIENT = "transient"  # not now: try again
     PERMANENT = "permanent"  # never: trying again changes nothing
     CONFIGURATION = "configuration"  # an administrator must mend something first; the mail is not to blame
+    DEFERRED = "deferred"  # not handed over: a limit of the provider keeps it waiting, which is no try
     HELD = "held"  # not handed over: an administrator decides
     UNCONFIRMED = "unconfirmed"  # handed over, but the answer was lost: it may have been sent
 
@@ -49,7 +51,8 @@ class RecipientReply:
 class Outcome:
     """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
     whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for. `stage` (connect,
-    tls, ehlo, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given."""
+    tls, ehlo, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given. `trace` names the
+    calls for the provider's own support."""
 
     kind: OutcomeKind
     reply: str = field(repr=False)
@@ -57,16 +60,43 @@ class Outcome:
     retry_after: timedelta | None = None
     stage: str | None = None
     code: int | None = None
+    trace: str | None = None
+
+
+class Proof(StrEnum):
+    """What a provider can tell of an email after an answer was lost."""
+
+    SENT = "sent"
+    NOT_SENT = "not sent"
+    NONE = "none"  # it cannot tell
+    LATER = "later"  # it may be able to tell soon: nothing is to be sent before
+
+
+async def _keep_nothing(handle: str) -> None:
+    """For submissions that nobody comes back to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """One email for some of its recipients: the envelope and the content."""
+class Envelope:
+    """One email for some of its recipients. `bcc` are those of them that no header names. `handle` is what the
+    provider asked to be kept of an earlier attempt."""
 
     sender: str = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
+    bcc: tuple[str, ...] = field(default=(), repr=False)
     message_id: str
+    mode: Mode = Mode.BATCH
+    handle: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission(Envelope):
+    """An envelope with its content. `keep_handle` keeps a name for the email at the provider, before it is handed over:
+    after a lost answer it is in the envelope again. Raises LostRace or StorageUnavailable, and then nothing must be
+    handed over."""
+
     content: Content = field(repr=False)
+    keep_handle: Callable[[str], Awaitable[None]] = field(default=_keep_nothing, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +205,6 @@ class Provider(ABC):
         """Lets go of what is kept between emails. The provider can be used again."""
         return
 
-    async def was_sent(self, *, sender: str, message_id: str) -> bool | None:
-        """Proof after a lost answer: True or False where the provider can tell, None where it cannot."""
-        return None
+    async def was_sent(self, envelope: Envelope) -> Proof:
+        """Asked after a lost answer, before anything is sent again."""
+        return Proof.NONE

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def _feature(title: str) -> Any:
-    return field(metadata={"title": title})
+def _feature(title: str, **default: Any) -> Any:
+    return field(metadata={"title": title}, **default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +21,4 @@ class Features:
     bcc: str = _feature("Bcc stands")
     largest_message: str = _feature("Largest message, below `attachment_size_limit`")
     throttles_itself: bool = _feature("Throttles by itself: needs no limit per minute of ours")
+    deprecated: str = _feature("Deprecated: not to be chosen any more", default="")

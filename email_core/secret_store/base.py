@@ -32,7 +32,16 @@ class SecretName(StrEnum):
         "graph-client-secret",
         "The client secret of the app registration that sends through Microsoft Graph.",
     )
+    GRAPH_CLIENT_CERTIFICATE = (
+        "graph-client-certificate",
+        "The certificate and private key (PEM, or PKCS #12 in base64) of the app registration that sends through "
+        "Microsoft Graph.",
+    )
     EXCHANGE_PASSWORD = "exchange-password", "The password of the account that signs in to Exchange Server."
+    EXCHANGE_CLIENT_SECRET = (
+        "exchange-client-secret",
+        "The client secret of the app registration that signs in to Exchange Server with OAuth.",
+    )
 
     def __new__(cls, name: str, help: str = "") -> Self:
         row = str.__new__(cls, name)

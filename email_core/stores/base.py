@@ -10,6 +10,7 @@ from email_core.content import Content
 from email_core.delivery_state import Status
 from email_core.distributor import DistributorStore
 from email_core.idempotency import IdempotencyStore
+from email_core.mailbox_slots import MailboxStore
 from email_core.provider_pause import ProviderStateStore
 from email_core.record import EmailRecord, Mode
 from email_core.timer_runs import TimerRunStore
@@ -159,3 +160,4 @@ class Stores:
     distributor: DistributorStore
     providers: ProviderStateStore
     timers: TimerRunStore
+    mailboxes: MailboxStore

@@ -21,7 +21,7 @@ MOST_CHUNKS = 12  # an entity holds 1 MiB
 _TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until", "rung_at")
 _NUMBERS = ("size", "claims", "deferrals", "tries")
 _FLAGS = ("parked", "held")
-_TEXTS = ("provider", "user", "subject", "message_id", "claimed_by")
+_TEXTS = ("provider", "user", "subject", "message_id", "claimed_by", "handle")
 _PLAIN = (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")
 _IN_DETAIL = ("sender", "to", "cc", "bcc", "metadata", "attempts", "results")
 _DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
@@ -71,6 +71,7 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
         lease_until=_optional_time(entity, "lease_until"),
         claims=entity["claims"],
         claimed_by=entity.get("claimed_by"),
+        handle=entity.get("handle"),
         parked=entity["parked"],
         held=entity["held"],
         rung_at=_optional_time(entity, "rung_at"),
@@ -114,7 +115,7 @@ def _detail(record: EmailRecord) -> str:
         "bcc": [[one.address, one.name] for one in record.bcc],
         "metadata": dict(record.metadata),
         "attempts": [
-            [one.at.isoformat(), one.provider, one.outcome, one.reply, one.seconds, one.diagnosis]
+            [one.at.isoformat(), one.provider, one.outcome, one.reply, one.seconds, one.diagnosis, one.trace]
             for one in record.attempts
         ],
         "results": {address: [one.status.value, one.reply] for address, one in record.results.items()},
@@ -149,7 +150,7 @@ def _address(pair: list[str]) -> Address:
 
 
 def _attempt(values: list[Any]) -> Attempt:
-    at, *others = values  # rows from before there were diagnoses have none
+    at, *others = values  # rows from before there were diagnoses and traces have none
     return Attempt(datetime.fromisoformat(at), *others)
 
 

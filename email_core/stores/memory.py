@@ -10,6 +10,7 @@ from email_core.distributor import DistributorState
 from email_core.email_id import inverted_day, partition_of
 from email_core.errors import EmailNotFound, LostRace
 from email_core.idempotency import KeyUse
+from email_core.mailbox_slots import MailboxState
 from email_core.provider_pause import ProviderState
 from email_core.record import EmailRecord, Mode
 from email_core.stores.base import (
@@ -178,6 +179,25 @@ class MemoryTimerRuns:
         self._runs[timer] = at
 
 
+class MemoryMailboxStore:
+    def __init__(self) -> None:
+        self._states: dict[str, tuple[MailboxState, int]] = {}
+
+    async def read(self, mailbox: str) -> tuple[MailboxState, str | None]:
+        if mailbox not in self._states:
+            return MailboxState(), None
+        state, version = self._states[mailbox]
+        return state, str(version)
+
+    async def write(self, mailbox: str, state: MailboxState, etag: str | None) -> str:
+        standing = self._states.get(mailbox)
+        if etag != (standing and str(standing[1])):
+            raise LostRace("the slots of a mailbox")
+        version = int(etag or 0) + 1
+        self._states[mailbox] = state, version
+        return str(version)
+
+
 def memory_stores() -> Stores:
     return Stores(
         MemoryEmailStore(),
@@ -186,4 +206,5 @@ def memory_stores() -> Stores:
         MemoryDistributorStore(),
         MemoryProviderStates(),
         MemoryTimerRuns(),
+        MemoryMailboxStore(),
     )

@@ -10,6 +10,7 @@ import pytest
 from email_core.distributor import DistributorState
 from email_core.errors import LostRace
 from email_core.idempotency import KeyUse, hashed
+from email_core.mailbox_slots import Holding, MailboxState
 from email_core.provider_pause import ProviderState
 from email_core.stores.base import Stores
 from email_core.stores.memory import memory_stores
@@ -126,3 +127,23 @@ async def test_timer_s_last_run_is_none_until_it_is_written_and_then_the_last_wr
         await stores.timers.write("sweep_outbox", at)
     assert await stores.timers.read("sweep_outbox") == NOON + timedelta(minutes=5)
     assert await stores.timers.read("purge_history") is None
+
+
+MAILBOX = MailboxState({"one": Holding(3, 4, NOON), "two": Holding(0, 1, NOON)}, quiet_until=NOON)
+
+
+async def test_mailbox_is_kept_as_it_was_written(stores):
+    assert await stores.mailboxes.read("graph-1") == (MailboxState(), None)
+    etag = await stores.mailboxes.write("graph-1", MAILBOX, None)
+    assert await stores.mailboxes.read("graph-1") == (MAILBOX, etag)
+    etag = await stores.mailboxes.write("graph-1", MailboxState(), etag)
+    assert await stores.mailboxes.read("graph-1") == (MailboxState(), etag)
+    assert await stores.mailboxes.read("graph-2") == (MailboxState(), None)
+
+
+async def test_mailbox_is_not_written_over_a_change(stores):
+    first = await stores.mailboxes.write("graph-1", MailboxState(), None)
+    await stores.mailboxes.write("graph-1", MAILBOX, first)
+    for stale in (None, first):
+        with pytest.raises(LostRace):
+            await stores.mailboxes.write("graph-1", MailboxState(), stale)

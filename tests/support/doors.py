@@ -24,6 +24,7 @@ from email_core.stores.memory import (
     MemoryDoorbells,
     MemoryEmailStore,
     MemoryIdempotencyStore,
+    MemoryMailboxStore,
     MemoryProviderStates,
     MemoryTimerRuns,
 )
@@ -193,7 +194,15 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=Stores(doors.emails, doors.doorbells, doors.keys, doors.distributor, doors.states, doors.timers),
+        stores=Stores(
+            doors.emails,
+            doors.doorbells,
+            doors.keys,
+            doors.distributor,
+            doors.states,
+            doors.timers,
+            MemoryMailboxStore(),
+        ),
         providers={"smtp": doors.provider} if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,

@@ -27,6 +27,14 @@ OWN = [
     ("provider-not-configured", None, None, "the provider smtp is not configured any more"),
     ("content-gone", None, None, "the content is gone from the storage"),
     ("storage-not-readable", None, None, "the content could not be read from the storage"),
+    ("storage-not-readable", None, None, "the storage did not answer before the email was handed over"),
+    ("taken-over", "request", None, "another worker has it now"),
+    (
+        "answer-lost",
+        None,
+        None,
+        "the provider cannot tell yet whether the last attempt sent it: it is asked again",
+    ),
     ("answer-lost", "data", None, "the answer to the content was lost: SMTPServerDisconnected: Connection lost"),
     ("answer-lost", None, None, "the provider did not finish within the lease"),
     ("answer-lost", None, None, "nobody knows whether the last attempt sent it: resend it, or mark it as sent"),
@@ -864,10 +872,37 @@ GRAPH = [
         graph("ErrorItemNotFound", "The specified object was not found in the store."),
     ),
     ("graph-not-accepted", "request", 200, ""),
+    ("graph-upload-lost", "request", None, "Graph gave no address to upload to"),
+    ("graph-upload-lost", "request", None, "Graph named no draft"),
+    (
+        "graph-needs-drafts",
+        "request",
+        403,
+        "the message has 5000000 octets, and Graph takes 2200000 in one request: larger ones go as drafts, for which "
+        "the application needs the permission Mail.ReadWrite (403 ErrorAccessDenied: Access is denied.)",
+    ),
+    (
+        "graph-text-too-large",
+        "request",
+        None,
+        "the message is too large: what it has besides its files is too large for a draft",
+    ),
 ]
 EXCHANGE = [
     ("exchange-online-has-no-ews", "request", 403, "EWS access is blocked for this organization."),
     ("exchange-online-has-no-ews", None, None, "the endpoint is that of Exchange Online"),
+    (
+        "exchange-external-user",
+        "request",
+        None,
+        "the sender is an external user: they cannot send through Exchange Server",
+    ),
+    (
+        "exchange-too-large",
+        "request",
+        None,
+        "the message has 45000001 octets, and Exchange Web Services take 45000000",
+    ),
     (
         "exchange-impersonation-denied",
         "request",

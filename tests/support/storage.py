@@ -13,6 +13,7 @@ from email_core.stores.azure import (
     AzureDoorbells,
     AzureEmailStore,
     AzureIdempotencyStore,
+    AzureMailboxStore,
     AzureProviderStates,
     AzureTimerRuns,
     create_storage,
@@ -38,6 +39,7 @@ async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
             AzureDistributorStore(tables),
             AzureProviderStates(tables),
             AzureTimerRuns(tables),
+            AzureMailboxStore(tables),
         )
 
 

@@ -145,6 +145,31 @@ SECTION = Section(
             "Nothing: a new draft is made.",
             Match(names=("ErrorItemNotFound", "invalidRange", "uploadSessionNotFound", "ErrorIrresolvableConflict")),
             Match(status=(409, 410, 412, 416)),
+            Match(text=(r"^graph gave no address to upload to|^graph named no draft",)),
+        ),
+        entry(
+            "graph-needs-drafts",
+            Category.SIZE,
+            Retry.NO,
+            "The message is too large for the permission Mail.Send alone",
+            "Graph takes about 2 MB in one request. Larger mail goes as a draft, which the application may not make.",
+            f"{_REQUEST_PERMISSION}: add the application permission Mail.ReadWrite, then Grant admin consent (or use "
+            "`infra/scripts/register-graph-app` with its option for large mail). Then resend the email.",
+            Match(
+                names=("ErrorAccessDenied", "AccessDenied", "Authorization_RequestDenied", "ErrorForbidden"),
+                text=(r"larger ones go as drafts",),
+            ),
+            Match(text=(r"larger ones go as drafts",)),
+        ),
+        entry(
+            "graph-text-too-large",
+            Category.SIZE,
+            Retry.NO,
+            "The message's text is too large for Graph",
+            "A draft takes files of up to 150 MB, but its text and headers must fit into one request of about 2 MB. "
+            "Signed and encrypted mail is one piece to it.",
+            "Send what is so large as an attachment, or through another provider.",
+            Match(text=(r"too large for a draft",)),
         ),
         entry(
             "graph-not-accepted",

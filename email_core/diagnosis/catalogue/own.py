@@ -30,7 +30,12 @@ SECTION = Section(
             "The email's content could not be read from the storage",
             "The storage account did not answer in time. The email waits and is tried again.",
             "Nothing, if it passes. Else see the storage account's health and firewall in the Azure portal.",
-            Match(text=(r"^the content could not be read from the storage",)),
+            Match(
+                text=(
+                    r"^the content could not be read from the storage",
+                    r"^the storage did not answer before the email was handed over",
+                )
+            ),
         ),
         entry(
             "answer-lost",
@@ -45,6 +50,7 @@ SECTION = Section(
                 text=(
                     r"^the answer to the content was lost|^the provider did not finish within the lease",
                     r"nobody knows whether the last attempt sent it|^the worker that had claimed it ended",
+                    r"^the provider cannot tell yet whether",
                 )
             ),
         ),
@@ -76,6 +82,15 @@ SECTION = Section(
             "Set `smtp_verify_certificate` to true and `smtp_security` to starttls or tls; a private authority's "
             "certificate goes to `smtp_certificate_authority`.",
             Match(text=(r"^the server has a public address",)),
+        ),
+        entry(
+            "taken-over",
+            Category.TRANSIENT,
+            Retry.SOON,
+            "Another worker has the email now",
+            "This one took so long that its lease was over; it sent nothing.",
+            "Nothing: the other worker sends it.",
+            Match(text=(r"^another worker has it now",)),
         ),
         entry(
             "smtp-connections-busy",

@@ -5,13 +5,19 @@ from email_core.stores.azure.emails import AzureEmailStore
 from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
 from email_core.stores.azure.rest import StorageService
-from email_core.stores.azure.states import AzureDistributorStore, AzureProviderStates, AzureTimerRuns
+from email_core.stores.azure.states import (
+    AzureDistributorStore,
+    AzureMailboxStore,
+    AzureProviderStates,
+    AzureTimerRuns,
+)
 
 __all__ = [
     "AzureDistributorStore",
     "AzureDoorbells",
     "AzureEmailStore",
     "AzureIdempotencyStore",
+    "AzureMailboxStore",
     "AzureProviderStates",
     "AzureTimerRuns",
     "StorageService",

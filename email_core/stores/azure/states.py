@@ -12,38 +12,45 @@ from azure.data.tables.aio import TableServiceClient
 
 from email_core.distributor import DistributorState
 from email_core.errors import LostRace
+from email_core.mailbox_slots import Holding, MailboxState
 from email_core.provider_pause import ProviderState
 from email_core.stores.azure.names import STATES_TABLE, translated
 
 
 class _StateRows:
-    def __init__(self, tables: TableServiceClient) -> None:
+    def __init__(self, tables: TableServiceClient, partition: str = "state") -> None:
         self._table = tables.get_table_client(STATES_TABLE)
+        self._partition = partition
 
     async def read(self, row: str) -> tuple[dict[str, Any] | None, str | None]:
         with translated(f"read the state of {row}"):
             try:
-                entity = await self._table.get_entity("state", row)
+                entity = await self._table.get_entity(self._partition, row)
             except ResourceNotFoundError:
                 return None, None
         return json.loads(entity["value"]), str(entity.metadata["etag"])
 
-    async def write(self, row: str, values: dict[str, Any], etag: str | None) -> None:
-        entity = _entity(row, values)
+    async def write(self, row: str, values: dict[str, Any], etag: str | None) -> str:
+        """The new ETag."""
+        entity = self._entity(row, values)
         with translated(f"write the state of {row}"):
             try:
                 if etag is None:
-                    await self._table.create_entity(entity)
+                    written = await self._table.create_entity(entity)
                 else:
-                    await self._table.update_entity(
+                    written = await self._table.update_entity(
                         entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
                     )
             except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
                 raise LostRace(f"the state of {row}") from None
+        return str(written["etag"])
 
     async def overwrite(self, row: str, values: dict[str, Any]) -> None:
         with translated(f"write the state of {row}"):
-            await self._table.upsert_entity(_entity(row, values), mode=UpdateMode.REPLACE)
+            await self._table.upsert_entity(self._entity(row, values), mode=UpdateMode.REPLACE)
+
+    def _entity(self, row: str, values: dict[str, Any]) -> dict[str, str]:
+        return {"PartitionKey": self._partition, "RowKey": row, "value": json.dumps(values, default=_text)}
 
 
 class AzureDistributorStore:
@@ -82,8 +89,16 @@ class AzureTimerRuns:
         await self._rows.overwrite(f"timer-{timer}", {"last_run_at": at})
 
 
-def _entity(row: str, values: dict[str, Any]) -> dict[str, str]:
-    return {"PartitionKey": "state", "RowKey": row, "value": json.dumps(values, default=_text)}
+class AzureMailboxStore:
+    def __init__(self, tables: TableServiceClient) -> None:
+        self._rows = _StateRows(tables, "mailbox")
+
+    async def read(self, mailbox: str) -> tuple[MailboxState, str | None]:
+        values, etag = await self._rows.read(mailbox)
+        return _mailbox_state(values) if values else MailboxState(), etag
+
+    async def write(self, mailbox: str, state: MailboxState, etag: str | None) -> str:
+        return await self._rows.write(mailbox, asdict(state), etag)
 
 
 def _text(value: date | datetime) -> str:
@@ -103,3 +118,11 @@ def _distributor_state(values: dict[str, Any]) -> DistributorState:
 
 def _provider_state(values: dict[str, Any]) -> ProviderState:
     return ProviderState(**values | {"paused_until": _moment(values["paused_until"])})
+
+
+def _mailbox_state(values: dict[str, Any]) -> MailboxState:
+    holdings = {
+        holder: Holding(one["slots"], one["wanted"], datetime.fromisoformat(one["until"]))
+        for holder, one in values["holdings"].items()
+    }
+    return MailboxState(holdings, _moment(values["quiet_until"]))

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from email_core.content import InlineContent
-from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, Delivery, settle
+from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, MOST_QUESTIONS, Delivery, settle
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
 from email_core.errors import LostRace, StorageUnavailable
@@ -14,8 +14,10 @@ from email_core.message import Address
 from email_core.parameters import Parameters
 from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, ProviderState
 from email_core.providers.base import (
+    Envelope,
     Outcome,
     OutcomeKind,
+    Proof,
     Provider,
     RecipientReply,
     RecipientVerdict,
@@ -43,13 +45,20 @@ class ScriptedProvider(Provider):
     def __init__(self, *outcomes: Outcome | Exception) -> None:
         self.outcomes = list(outcomes)
         self.submissions: list[Submission] = []
+        self.proof = Proof.NONE
+        self.handle: str | None = None
 
     async def submit(self, submission: Submission) -> Outcome:
         self.submissions.append(submission)
+        if self.handle:
+            await submission.keep_handle(self.handle)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    async def was_sent(self, envelope: Envelope) -> Proof:
+        return self.proof
 
 
 class World:
@@ -127,6 +136,7 @@ async def test_provider_gets_the_envelope_and_the_content():
         Submission(
             sender="ann@contoso.com",
             recipients=("bob@example.com", "eve@example.com"),
+            bcc=("eve@example.com",),
             message_id=record.message_id,
             content=InlineContent(MIME),
         )
@@ -345,18 +355,58 @@ async def test_email_in_doubt_is_held_where_the_parameter_says_so():
 
 
 @pytest.mark.parametrize("parameters", [Parameters(), HOLD])
-@pytest.mark.parametrize(("proof", "submissions"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(("proof", "submissions"), [(Proof.SENT, 0), (Proof.NOT_SENT, 1)])
 async def test_proof_of_the_provider_settles_the_doubt(parameters, proof, submissions):
     world = World(DELIVERED, parameters=parameters)
-
-    async def was_sent(*, sender, message_id):
-        return proof
-
-    world.provider.was_sent = was_sent
+    world.provider.proof = proof
     bell = await world.keep(email(attempts=IN_DOUBT))
     await world.delivery.answer(bell)
     assert (await world.record(bell)).status is Status.SENT
     assert len(world.provider.submissions) == submissions
+
+
+async def test_email_waits_for_proof_that_comes_later():
+    world = World(parameters=HOLD)
+    world.provider.proof = Proof.LATER
+    bell = await world.keep(email(attempts=IN_DOUBT))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.held, record.in_doubt) == (Status.UNSENT, False, True)
+    assert world.provider.submissions == []
+
+
+async def test_proof_that_never_comes_is_none():
+    world = World(parameters=HOLD)
+    world.provider.proof = Proof.LATER
+    bell = await world.keep(email(attempts=IN_DOUBT * (MOST_QUESTIONS + 1)))
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).held
+
+
+async def test_handle_is_kept_before_the_outcome_and_handed_over_the_next_time():
+    world = World(replace(BUSY, kind=OutcomeKind.UNCONFIRMED), DELIVERED)
+    world.provider.handle = "draft"
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    world.clock.advance(seconds=30)
+    await world.delivery.answer(bell)
+    assert [one.handle for one in world.provider.submissions] == [None, "draft"]
+
+
+async def test_deferred_email_waits_as_long_as_it_is_told_without_an_attempt():
+    world = World(Outcome(kind=OutcomeKind.DEFERRED, reply="busy", retry_after=timedelta(seconds=5)))
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.attempts, record.tries, record.deferrals) == ((), 0, 1)
+    assert record.next_attempt_at == NOON + timedelta(seconds=5)
+
+
+async def test_trace_is_kept_with_the_attempt():
+    world = World(replace(DELIVERED, trace="request-id 1"))
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).attempts[0].trace == "request-id 1"
 
 
 async def test_worker_that_died_leaves_an_unconfirmed_attempt_in_the_record():
@@ -447,7 +497,7 @@ async def test_provider_that_raises_leaves_the_email_unconfirmed_and_to_be_retri
 async def test_provider_that_raises_when_asked_for_proof_leaves_the_email_in_doubt():
     world = World(DELIVERED)
 
-    async def was_sent(*, sender, message_id):
+    async def was_sent(envelope):
         raise RuntimeError("boom")
 
     world.provider.was_sent = was_sent

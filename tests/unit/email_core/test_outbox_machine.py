@@ -34,6 +34,7 @@ from email_core.stores.memory import (
     MemoryDoorbells,
     MemoryEmailStore,
     MemoryIdempotencyStore,
+    MemoryMailboxStore,
     MemoryProviderStates,
     MemoryTimerRuns,
 )
@@ -241,7 +242,13 @@ class OutboxMachine(RuleBasedStateMachine):
         parameters = Parameters(unconfirmed_policy=self.policy)
         providers = {"smtp": self.provider}
         stores = Stores(
-            self.emails, self.doorbells, MemoryIdempotencyStore(), switch, MemoryProviderStates(), MemoryTimerRuns()
+            self.emails,
+            self.doorbells,
+            MemoryIdempotencyStore(),
+            switch,
+            MemoryProviderStates(),
+            MemoryTimerRuns(),
+            MemoryMailboxStore(),
         )
         core = connect(
             stores=stores,

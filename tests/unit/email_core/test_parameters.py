@@ -65,7 +65,7 @@ def test_a_setting_takes_the_place_of_the_default(name, text, value):
         ("smtp_security", "ssl", "Use one of preset, starttls, tls, none."),
         ("smtp_verify_certificate", "no", "Use true or false."),
         ("smtp_security", "TLS", "Use one of preset, starttls, tls, none."),
-        ("batch_provider", "pigeon", "Use one of smtp."),
+        ("batch_provider", "pigeon", "Use one of smtp, "),
         ("smtp_sever", "x", "The parameters are "),
         ("", "x", "The parameters are "),
     ],

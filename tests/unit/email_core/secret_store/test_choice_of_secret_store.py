@@ -94,5 +94,5 @@ def test_other_names_are_unknown_and_not_repeated(text):
         secret_name(text)
     assert str(raised.value) == (
         "The secrets are smtp-password, smtp-client-secret, smtp-client-certificate, graph-client-secret, "
-        "exchange-password"
+        "graph-client-certificate, exchange-password, exchange-client-secret"
     )

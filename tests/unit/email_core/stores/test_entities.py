@@ -32,12 +32,13 @@ CHANGES = {
     "lease_until": LATER,
     "claims": 1,
     "claimed_by": "f00",
+    "handle": "draft-1",
     "parked": True,
     "held": True,
     "rung_at": LATER,
     "deferrals": 1,
     "tries": 1,
-    "attempts": (Attempt(LATER, "smtp", "transient", "450 later", 0.1, "smtp-try-later"),),
+    "attempts": (Attempt(LATER, "smtp", "transient", "450 later", 0.1, "smtp-try-later", "request-id 1"),),
     "results": {"bob@example.com": RecipientResult(Status.FAILED, "550 no")},
 }
 
@@ -64,9 +65,9 @@ def test_a_claim_writes_only_what_it_changes():
     assert set(changed_properties(old, claimed)) == {"status", "updated_at", "claims", "claimed_by", "lease_until"}
 
 
-def test_a_row_from_before_there_were_diagnoses_is_read():
+def test_a_row_from_before_there_were_diagnoses_and_traces_is_read():
     attempt = Attempt(LATER, "smtp", "transient", "450 later", 0.1)
     properties = entity_properties(email(attempts=(attempt,)))
-    older = properties | {"detail": properties["detail"].replace('"450 later",0.1,null]', '"450 later",0.1]')}
+    older = properties | {"detail": properties["detail"].replace('"450 later",0.1,null,null]', '"450 later",0.1]')}
     assert older != properties
     assert record_of({"RowKey": "u-1"} | older).attempts == (attempt,)

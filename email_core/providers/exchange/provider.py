@@ -1,0 +1,184 @@
+"""The Exchange provider. What blocks goes to threads; what limits a mailbox's requests is shared by all instances."""
+
+import asyncio
+import importlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from email_core.content import whole
+from email_core.errors import SecretFault, SecretUnreadable, StorageUnavailable
+from email_core.mailbox_slots import MailboxSlots, NoSlot
+from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, Steps, Submission
+from email_core.providers.entra import NoToken, Tokens
+from email_core.providers.exchange.outcome import outcome_of_error, outcome_of_words
+from email_core.providers.exchange.settings import ExchangeSettings
+from email_core.providers.features import Features
+from email_core.record import Mode
+from email_core.secret_store.base import SecretName, SecretStore
+
+if TYPE_CHECKING:
+    from email_core.providers.exchange.ews import Ews
+
+MOST_OCTETS = 45_000_000  # EWS takes requests of 64 MB, and base64 adds a third
+
+logger = logging.getLogger(__name__)
+
+
+class ExchangeProvider(Provider):
+    name = "exchange"
+    features = Features(
+        title="Exchange Server (deprecated)",
+        sign_in="NTLM, basic, OAuth (hybrid modern authentication)",
+        keeps_message_id=True,
+        recipients_apart=False,
+        proof_of_sending=True,
+        bounces_elsewhere=False,
+        bcc="beside the message",
+        largest_message="45 MB",
+        throttles_itself=True,
+        deprecated="For an Exchange Server of your own alone: Exchange Online has no Exchange Web Services any more, "
+        "and Microsoft develops them no further. Use graph where you can.",
+    )
+
+    def __init__(
+        self, settings: ExchangeSettings, secrets: SecretStore, slots: MailboxSlots, tokens: Tokens | None = None
+    ) -> None:
+        """`tokens` are needed where the account signs in by OAuth."""
+        self.configuration = settings.fingerprint
+        self.account = settings.batch_mailbox or ""
+        self.secrets = (SecretName.EXCHANGE_CLIENT_SECRET if settings.app else SecretName.EXCHANGE_PASSWORD,)
+        self.target = settings.address
+        self.warnings = (f"The provider exchange is deprecated. {self.features.deprecated}",)
+        self._settings = settings
+        self._secrets = secrets
+        self._slots = slots
+        self._tokens = tokens
+        self._ews: Ews | None = None
+        for warning in self.warnings:
+            logger.warning(warning)
+
+    async def submit(self, submission: Submission) -> Outcome:
+        refusal = self._refusal(submission)
+        if refusal is not None:
+            return refusal
+        mailbox = self._mailbox(submission)
+        try:
+            async with self._slots.slot(mailbox):
+                return await self._submitted(mailbox, submission)
+        except NoSlot as busy:
+            return Outcome(kind=OutcomeKind.DEFERRED, reply=busy.reason, retry_after=busy.wait)
+        except StorageUnavailable:
+            words = "the storage did not answer before the email was handed over"
+            return Outcome(kind=OutcomeKind.TRANSIENT, reply=words)
+
+    async def was_sent(self, envelope: Envelope) -> Proof:
+        """By its Message-ID in Sent Items. That it is not there proves nothing: it may be on its way."""
+        if not self._settings.saves_to_sent_items:
+            return Proof.NONE
+        mailbox = self._mailbox(envelope)
+        try:
+            async with self._slots.slot(mailbox):
+                credential = await self._credential()
+                found = await asyncio.to_thread(
+                    self._server().has_sent, mailbox, envelope.message_id, credential=credential
+                )
+        except (NoSlot, StorageUnavailable, _NoCredential):
+            return Proof.LATER
+        except Exception as error:  # noqa: BLE001 - exchangelib raises its own, and those of what it is made of
+            passes = outcome_of_error(error).kind in (OutcomeKind.TRANSIENT, OutcomeKind.UNCONFIRMED)
+            return Proof.LATER if passes else Proof.NONE
+        return Proof.SENT if found else Proof.NONE
+
+    def _steps(self, submission: Submission | None) -> Steps:
+        return Steps(("auth", *("request",) * bool(submission)), time.monotonic)
+
+    async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
+        """The server is first asked something when it gets the email: before that only the credential can be had."""
+        if self._tokens is not None:
+            self._tokens.forget()
+        try:
+            await self._credential()
+        except _NoCredential as failure:
+            return failure.outcome
+        steps.heard("auth", "there is a token" if self._tokens else "there is a password")
+        if submission is None:
+            return None
+        outcome = await self.submit(submission)
+        if outcome.kind is OutcomeKind.DELIVERED:
+            steps.heard("request", outcome.reply)
+        return outcome
+
+    def close(self) -> None:
+        if self._ews is not None:
+            self._ews.close()
+
+    def _mailbox(self, envelope: Envelope) -> str:
+        """The batch account's for batch mail, where there is one, else the From address's own."""
+        batch = self._settings.batch_mailbox if envelope.mode is Mode.BATCH else None
+        return batch or envelope.sender
+
+    def _refusal(self, submission: Submission) -> Outcome | None:
+        if not self._settings.takes(submission.sender):
+            words = "the sender is an external user: they cannot send through Exchange Server"
+            return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="request")
+        if submission.content.size > MOST_OCTETS:
+            words = f"the message has {submission.content.size} octets, and Exchange Web Services take {MOST_OCTETS}"
+            return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="request")
+        return None
+
+    async def _submitted(self, mailbox: str, submission: Submission) -> Outcome:
+        """Once more where the credential that was refused has been changed meanwhile."""
+        mime = await whole(submission.content)
+        try:
+            credential = await self._credential()
+            outcome = await self._sent(mailbox, mime, submission, credential)
+            if outcome.stage == "auth":
+                changed = await self._credential(instead_of=credential)
+                if changed != credential:
+                    outcome = await self._sent(mailbox, mime, submission, changed)
+        except _NoCredential as failure:
+            return failure.outcome
+        return outcome
+
+    async def _sent(self, mailbox: str, mime: bytes, submission: Submission, credential: str) -> Outcome:
+        try:
+            await asyncio.to_thread(
+                self._server().send,
+                mailbox,
+                mime,
+                message_id=submission.message_id,
+                bcc=submission.bcc,
+                credential=credential,
+            )
+        except Exception as error:  # noqa: BLE001 - exchangelib raises its own, and those of what it is made of
+            return outcome_of_error(error)
+        return Outcome(kind=OutcomeKind.DELIVERED, reply="Exchange Server took it", stage="request", code=200)
+
+    async def _credential(self, instead_of: str | None = None) -> str:
+        """The password or the access token, read anew where it was refused. Raises _NoCredential."""
+        if self._tokens is not None:
+            try:
+                return await self._tokens.token(instead_of=instead_of)
+            except NoToken as failure:
+                outcome = outcome_of_words("auth", failure.words, mends_itself=failure.mends_itself)
+                raise _NoCredential(outcome) from failure
+        if instead_of is not None:
+            self._secrets.refresh(SecretName.EXCHANGE_PASSWORD)
+        try:
+            return await self._secrets.get(SecretName.EXCHANGE_PASSWORD)
+        except SecretUnreadable as error:
+            passes = error.reason is SecretFault.UNREACHABLE
+            raise _NoCredential(outcome_of_words("auth", str(error), mends_itself=passes)) from error
+
+    def _server(self) -> "Ews":
+        """exchangelib is an optional package, and takes half a second to import: not before it is needed."""
+        if self._ews is None:
+            self._ews = importlib.import_module("email_core.providers.exchange.ews").Ews(self._settings)
+        return self._ews
+
+
+class _NoCredential(Exception):
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.kind)
+        self.outcome = outcome

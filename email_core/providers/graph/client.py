@@ -1,0 +1,176 @@
+"""One request to Graph: with a token, with ids that Microsoft's support asks for, and without any repetition but the
+one that a token which was too old needs."""
+
+import asyncio
+import ssl
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from email_core.providers.entra import NoToken, Tokens
+from email_core.providers.graph.outcome import (
+    Answer,
+    Refused,
+    lost,
+    outcome_of_answer,
+    outcome_of_network,
+    outcome_of_no_token,
+)
+
+if TYPE_CHECKING:
+    from httpx import AsyncClient
+
+CALL_SECONDS = 80.0  # shorter than a mailbox's slot may be in use without a word
+TIMEOUTS = {"connect": 10.0, "read": 60.0, "write": 30.0, "pool": 30.0}  # seconds
+LIMITS = {"max_connections": 64, "max_keepalive_connections": 16}
+KEPT_SECONDS = 60.0  # of an idle connection
+PIECE = 65_536  # octets
+CALLS_TRACED = 10  # the newest ones of an attempt
+
+
+class Trace:
+    """The calls of one attempt: what each did, its client-request-id and Graph's request-id."""
+
+    def __init__(self) -> None:
+        self._calls: list[str] = []
+
+    def called(self, step: str, client_id: str, answer: Answer | None) -> None:
+        self._calls.append(f"{step} {client_id}/{answer.headers.get('request-id', '') if answer else ''}")
+
+    def __str__(self) -> str:
+        return "; ".join(self._calls[-CALLS_TRACED:])
+
+
+class GraphClient:
+    """`http` is made when it is first needed, in the loop that needs it, and kept: its connections are used again."""
+
+    def __init__(
+        self, address: str, tokens: Tokens, clock: Callable[[], datetime], tls_context: ssl.SSLContext | None = None
+    ) -> None:
+        self._address = address
+        self._tokens = tokens
+        self._clock = clock
+        self._tls_context = tls_context
+        self._http: AsyncClient | None = None
+
+    async def call(
+        self,
+        step: str,
+        method: str,
+        path: str,
+        *,
+        trace: Trace,
+        wanted: Collection[int],
+        content: bytes | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        sends: bool = False,
+    ) -> Answer:
+        """The answer, where its status is one that is `wanted`. Raises Refused. `sends`: a lost answer leaves the
+        email in doubt."""
+        token = await self._token(None)
+        answer = await self._ask(step, method, path, trace, token, content, json, headers or {}, sends)
+        if answer.status == 401:
+            token = await self._token(token)
+            answer = await self._ask(step, method, path, trace, token, content, json, headers or {}, sends)
+        if answer.status not in wanted:
+            raise Refused(outcome_of_answer(answer, self._clock(), sends=sends), answer)
+        return answer
+
+    async def sign_in(self) -> None:
+        """Raises Refused."""
+        await self._token(None)
+
+    async def put_range(self, url: str, octets: bytes, first: int, total: int) -> Answer:
+        """A part of a file to the address of an upload session, which is a secret of its own and takes no token. Raises
+        Refused where there is no answer."""
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(len(octets)),
+            "Content-Range": f"bytes {first}-{first + len(octets) - 1}/{total}",
+        }
+        return await self._request("PUT", url, sends=False, content=_in_pieces(octets), headers=headers)
+
+    async def get_session(self, url: str) -> Answer:
+        """What an upload session has so far. Raises Refused where there is no answer."""
+        return await self._request("GET", url, sends=False)
+
+    def refused(self, answer: Answer) -> Refused:
+        return Refused(outcome_of_answer(answer, self._clock()), answer)
+
+    async def aclose(self) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    async def _token(self, refused: str | None) -> str:
+        try:
+            return await self._tokens.token(instead_of=refused)
+        except NoToken as failure:
+            raise Refused(outcome_of_no_token(failure)) from failure
+
+    async def _ask(
+        self,
+        step: str,
+        method: str,
+        path: str,
+        trace: Trace,
+        token: str,
+        content: bytes | None,
+        json: Any,
+        headers: Mapping[str, str],
+        sends: bool,
+    ) -> Answer:
+        client_id, answer = str(uuid.uuid4()), None
+        own = {"Authorization": f"Bearer {token}", "client-request-id": client_id, "return-client-request-id": "true"}
+        try:
+            answer = await self._request(
+                method,
+                f"{self._address}/v1.0{path}",
+                sends=sends,
+                content=content,
+                json=json,
+                headers=own | dict(headers),
+            )
+        finally:
+            trace.called(step, client_id, answer)
+        return answer
+
+    async def _request(self, method: str, url: str, *, sends: bool, **parts: Any) -> Answer:
+        import httpx  # 0.06 s: only who uses Graph waits for it
+
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                response = await self._client().request(method, url, **parts)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            raise Refused(outcome_of_network(error, stage="connect")) from error
+        except (httpx.WriteError, httpx.WriteTimeout) as error:  # nobody acts on a part of a request
+            raise Refused(outcome_of_network(error)) from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Refused(lost(error) if sends else outcome_of_network(error)) from error
+        return Answer(response.status_code, response.headers, response.content)
+
+    def _client(self) -> "AsyncClient":
+        import httpx
+
+        if self._http is None:
+            verify = self._tls_context or ssl.create_default_context()  # 28 ms: once a provider, never once an email
+            limits = httpx.Limits(**LIMITS, keepalive_expiry=KEPT_SECONDS)
+            self._http = httpx.AsyncClient(verify=verify, timeout=httpx.Timeout(**TIMEOUTS), limits=limits)
+        return self._http
+
+
+async def _in_pieces(octets: bytes) -> AsyncIterator[bytes]:
+    """So that not all of a range is encrypted, and copied, at once."""
+    for start in range(0, len(octets), PIECE):
+        yield octets[start : start + PIECE]
+
+
+def mailbox_path(mailbox: str) -> str:
+    return f"/users/{quote(mailbox, safe='@')}"
+
+
+def message_path(mailbox: str, message_id: str) -> str:
+    return f"{mailbox_path(mailbox)}/messages/{quote(message_id, safe='')}"

@@ -1,0 +1,137 @@
+"""A message as a draft: made in the mailbox, filled with its files, sent (facts/graph.md, "Draft path").
+
+Its immutable id is kept before it is sent: after a lost answer Graph is asked what became of it, and what is still a
+draft is sent, not made again.
+"""
+
+import base64
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from email_core.errors import LostRace, StorageUnavailable
+from email_core.logs import where
+from email_core.mime import with_bcc
+from email_core.providers.base import Outcome, OutcomeKind, Submission
+from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
+from email_core.providers.graph.large import CannotBeDivided, divided
+from email_core.providers.graph.outcome import Refused
+from email_core.providers.graph.upload import Pause, Upload
+
+IMMUTABLE_IDS = {"Prefer": 'IdType="ImmutableId"'}  # else an id changes when the draft moves to Sent Items
+
+logger = logging.getLogger(__name__)
+
+
+class Draft:
+    """One email's, in one attempt."""
+
+    def __init__(
+        self,
+        client: GraphClient,
+        mailbox: str,
+        submission: Submission,
+        trace: Trace,
+        *,
+        still_in_use: Callable[[], Awaitable[None]],
+        pause: Pause,
+    ) -> None:
+        self._client = client
+        self._mailbox = mailbox
+        self._submission = submission
+        self._trace = trace
+        self._still_in_use = still_in_use
+        self._pause = pause
+
+    async def run(self) -> Outcome:
+        """Raises Refused, or StorageUnavailable where the content cannot be read."""
+        handle = self._submission.handle
+        if handle:
+            try:
+                return await self._send(handle)
+            except Refused as refused:
+                if refused.answer is None or refused.answer.status != 404:
+                    raise  # else somebody deleted it
+        return await self._make_and_send()
+
+    async def _make_and_send(self) -> Outcome:
+        try:
+            inside, files = await divided(self._submission.content)
+        except CannotBeDivided as reason:
+            return Outcome(kind=OutcomeKind.PERMANENT, reply=f"the message is too large: {reason}", stage="request")
+        draft = await self._make(with_bcc(inside, self._submission.bcc))
+        try:
+            upload = Upload(
+                self._client,
+                self._mailbox,
+                draft,
+                self._trace,
+                still_in_use=self._still_in_use,
+                pause=self._pause,
+            )
+            await upload.run(self._submission.content, files)
+            await self._submission.keep_handle(draft)
+        except LostRace:  # another worker has the email
+            await self._delete(draft)
+            return Outcome(kind=OutcomeKind.TRANSIENT, reply="another worker has it now", stage="request")
+        except (Refused, StorageUnavailable):
+            await self._delete(draft)
+            raise
+        return await self._send(draft)
+
+    async def _make(self, mime: bytes) -> str:
+        answer = await self._client.call(
+            "draft",
+            "POST",
+            f"{mailbox_path(self._mailbox)}/messages",
+            trace=self._trace,
+            wanted={201},
+            content=base64.b64encode(mime),
+            headers={"Content-Type": "text/plain", **IMMUTABLE_IDS},
+        )
+        draft = answer.member("id")
+        if not isinstance(draft, str) or not draft:
+            outcome = Outcome(kind=OutcomeKind.TRANSIENT, reply="Graph named no draft", stage="request")
+            raise Refused(outcome, answer)
+        return draft
+
+    async def _send(self, draft: str) -> Outcome:
+        try:
+            answer = await self._client.call(
+                "send",
+                "POST",
+                f"{message_path(self._mailbox, draft)}/send",
+                trace=self._trace,
+                wanted={202},
+                content=b"",
+                headers=IMMUTABLE_IDS,
+                sends=True,
+            )
+        except Refused as refused:
+            if refused.outcome.kind is OutcomeKind.PERMANENT and refused.outcome.code != 404:
+                await self._delete(draft)  # nobody sends it any more
+            raise
+        return Outcome(kind=OutcomeKind.DELIVERED, reply=answer.words, stage="request", code=answer.status)
+
+    async def _delete(self, draft: str) -> None:
+        """So that nobody finds it among their drafts. It does no harm where it stays."""
+        try:
+            await self._client.call(
+                "delete",
+                "DELETE",
+                message_path(self._mailbox, draft),
+                trace=self._trace,
+                wanted={204},
+                headers=IMMUTABLE_IDS,
+            )
+        except Refused as refused:
+            logger.info("a draft that is not needed any more stays: %s", where(refused))
+
+
+def without_permission(refused: Refused, size: int, most: int) -> Outcome:
+    """A large mail where drafts are not permitted: no try will send it, but a permission would have."""
+    words = (
+        f"the message has {size} octets, and Graph takes {most} in one request: larger ones go as drafts, for which "
+        f"the application needs the permission Mail.ReadWrite ({refused.outcome.reply})"
+    )
+    return replace(refused.outcome, kind=OutcomeKind.PERMANENT, reply=words)

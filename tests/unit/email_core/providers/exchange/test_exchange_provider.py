@@ -1,0 +1,284 @@
+"""The Exchange provider against the stand-in of Exchange Web Services, through exchangelib itself."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from email_core.content import InlineContent
+from email_core.providers.base import OutcomeKind, Proof
+from email_core.providers.exchange.provider import MOST_OCTETS
+from email_core.record import Mode
+from email_core.secret_store.base import SecretName
+from tests.fakes.ews import AFTER, BEFORE, PASSWORD, TOKEN, busy, refusal
+from tests.fakes.https import Response
+from tests.support.azurite import ROOT
+from tests.support.ews import ews_server, exchange_provider
+from tests.support.graph import MIME, SUBMISSION
+from tests.support.shared_tools import needs_checker
+
+KINDS = OutcomeKind
+
+
+async def submit(server, submission=SUBMISSION, **parameters):
+    async with exchange_provider(server, **parameters) as provider:
+        return await provider.submit(submission)
+
+
+@needs_checker("check_ews_xml")
+def test_checker_of_exchange_s_schema_is_here():
+    """Where it is not, what goes over the wire in these tests is not checked by it."""
+
+
+async def test_message_is_sent_as_it_is_with_its_bcc_and_message_id():
+    async with ews_server() as server:
+        outcome = await submit(server)
+    (sent,) = server.sent
+    assert (outcome.kind, outcome.stage) == (KINDS.DELIVERED, "request")
+    assert (sent.mime, sent.bcc, sent.message_id, sent.kept) == (MIME, ("eve@example.com",), "<1@contoso.com>", True)
+
+
+async def test_one_request_sends_an_email():
+    async with ews_server() as server:
+        await submit(server)
+    assert server.operations == ["CreateItem"]
+
+
+async def test_mail_need_not_be_kept():
+    async with ews_server() as server:
+        await submit(server, exchange_save_to_sent_items=False)
+    assert not server.sent[0].kept
+
+
+@pytest.mark.parametrize(
+    ("version", "spoken"),
+    [
+        ("2010_sp2", "Exchange2010_SP2"),
+        ("2013", "Exchange2013"),
+        ("2013_sp1", "Exchange2013_SP1"),
+        ("2016", "Exchange2016"),
+        ("2019", "Exchange2016"),
+    ],
+)
+async def test_server_is_spoken_to_in_its_own_version(version, spoken):
+    async with ews_server() as server:
+        outcome = await submit(server, exchange_version=version)
+    assert (outcome.kind, server.versions) == (KINDS.DELIVERED, [spoken])
+
+
+@pytest.mark.parametrize(
+    ("mode", "mailbox"), [(Mode.BATCH, "batch@contoso.com"), (Mode.INTERACTIVE, "ann@contoso.com")]
+)
+async def test_account_acts_for_the_batch_mailbox_or_the_user_s_own(mode, mailbox):
+    async with ews_server() as server:
+        await submit(server, replace(SUBMISSION, mode=mode), exchange_batch_mailbox="batch@contoso.com")
+    assert server.impersonated == [mailbox]
+
+
+async def test_account_with_full_access_impersonates_nobody():
+    async with ews_server() as server:
+        await submit(server, exchange_impersonation=False)
+    assert (len(server.sent), server.impersonated) == (1, [])
+
+
+# ---- signing in
+
+
+@pytest.fixture
+def ntlm_users(tmp_path, monkeypatch):
+    """Whom the stand-in knows, as its NTLM library wants it."""
+    (tmp_path / "users").write_text(f"CONTOSO:service:{PASSWORD}\n")
+    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
+
+
+async def test_account_signs_in_by_ntlm(ntlm_users):
+    async with ews_server(authentication="ntlm") as server:
+        outcome = await submit(server, exchange_authentication="ntlm")
+    assert (outcome.kind, len(server.sent)) == (KINDS.DELIVERED, 1)
+
+
+async def test_wrong_password_is_refused_by_ntlm(ntlm_users):
+    async with ews_server(authentication="ntlm") as server:
+        outcome = await submit(server, exchange_authentication="ntlm", password="wrong")
+    assert (outcome.kind, outcome.stage) == (KINDS.CONFIGURATION, "auth")
+
+
+class GivenTokens:
+    """Tokens as Entra would give them."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+
+    async def token(self, *, instead_of: str | None = None) -> str:
+        if instead_of is not None and len(self.tokens) > 1:
+            self.tokens.pop(0)
+        return self.tokens[0]
+
+
+OAUTH = {
+    "exchange_authentication": "oauth",
+    "exchange_tenant_id": "contoso.com",
+    "exchange_client_id": "1",
+    "exchange_token_scope": "https://mail.contoso.com/.default",
+}
+
+
+async def test_account_signs_in_by_token_which_is_renewed_where_it_is_refused():
+    async with ews_server(authentication="oauth") as server:
+        outcome = await submit(server, tokens=GivenTokens("too-old", TOKEN), **OAUTH)
+    assert (outcome.kind, len(server.sent)) == (KINDS.DELIVERED, 1)
+
+
+async def test_wrong_password_is_tried_once_and_pauses_the_provider():
+    async with ews_server() as server:
+        outcome = await submit(server, password="wrong")
+    assert (outcome.kind, outcome.stage, server.sent) == (KINDS.CONFIGURATION, "auth", [])
+    assert server._http.connections == 1
+
+
+async def test_password_that_was_changed_meanwhile_is_tried_at_once():
+    async with ews_server() as server, exchange_provider(server, password="old") as provider:
+
+        def refresh(name):
+            provider._secrets._kept[name] = (PASSWORD, None)
+
+        provider._secrets.refresh = refresh
+        assert (await provider.submit(SUBMISSION)).kind is KINDS.DELIVERED
+
+
+async def test_password_that_is_missing_is_told_with_its_fix():
+    async with ews_server() as server:
+        outcome = await submit(server, password=None)
+    assert (outcome.kind, outcome.stage, server.operations) == (KINDS.CONFIGURATION, "auth", [])
+    assert f"PUT /api/secrets/{SecretName.EXCHANGE_PASSWORD}" in outcome.reply
+
+
+# ---- what goes wrong
+
+ERRORS = [  # answer, kind
+    (refusal("ErrorSendAsDenied"), KINDS.CONFIGURATION),
+    (refusal("ErrorImpersonateUserDenied"), KINDS.CONFIGURATION),
+    (refusal("ErrorNonExistentMailbox"), KINDS.CONFIGURATION),
+    (refusal("ErrorInvalidRecipients"), KINDS.PERMANENT),
+    (refusal("ErrorMessageSizeExceeded"), KINDS.PERMANENT),
+    (refusal("ErrorInternalServerTransientError"), KINDS.TRANSIENT),
+    (refusal("ErrorMailboxStoreUnavailable"), KINDS.TRANSIENT),
+    (refusal("ErrorQuotaExceeded"), KINDS.TRANSIENT),
+    (Response(503), KINDS.TRANSIENT),
+    (Response(413, b"too large"), KINDS.PERMANENT),
+    (Response(502, b"Bad Gateway"), KINDS.UNCONFIRMED),
+    (Response(504, b"Gateway Timeout"), KINDS.UNCONFIRMED),
+    (BEFORE, KINDS.UNCONFIRMED),
+    (AFTER, KINDS.UNCONFIRMED),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind"), ERRORS)
+async def test_answer_means(answer, kind):
+    async with ews_server() as server:
+        server.faults["CreateItem"] = [answer]
+        outcome = await submit(server)
+    assert (outcome.kind, server.operations) == (kind, ["CreateItem"])  # it never tries by itself
+
+
+async def test_server_says_how_long_to_wait():
+    async with ews_server() as server:
+        server.faults["CreateItem"] = [busy(2500)]
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.retry_after) == (KINDS.TRANSIENT, timedelta(seconds=2.5))
+    assert "ErrorServerBusy" in outcome.reply
+
+
+async def test_server_that_cannot_be_reached_sent_nothing():
+    async with ews_server() as server:
+        await server.stop()
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.stage) == (KINDS.TRANSIENT, "connect")
+
+
+async def test_certificate_that_is_not_trusted_is_a_matter_of_configuration():
+    async with ews_server() as server:
+        outcome = await submit(server, exchange_certificate_authority="")
+    assert (outcome.kind, outcome.stage, server.sent) == (KINDS.CONFIGURATION, "tls", [])
+
+
+async def test_external_user_is_refused_without_asking_the_server():
+    async with ews_server() as server:
+        outcome = await submit(server, exchange_domains="fabrikam.com, example.com")
+        assert (outcome.kind, server.operations) == (KINDS.PERMANENT, [])
+        assert "external user" in outcome.reply
+        assert (await submit(server, exchange_domains="fabrikam.com, Contoso.com")).kind is KINDS.DELIVERED
+
+
+async def test_message_that_no_request_can_carry_is_refused_at_once():
+    class Huge(InlineContent):
+        size = MOST_OCTETS + 1
+
+    async with ews_server() as server:
+        outcome = await submit(server, replace(SUBMISSION, content=Huge(b"")))
+    assert (outcome.kind, server.operations) == (KINDS.PERMANENT, [])
+
+
+async def test_no_message_is_logged_whatever_fails(caplog):
+    with caplog.at_level(logging.DEBUG):
+        async with ews_server() as server:
+            server.faults["CreateItem"] = [Response(200, b"<no"), refusal("ErrorSendAsDenied")]
+            async with exchange_provider(server) as provider:
+                for _ in range(2):
+                    await provider.submit(SUBMISSION)
+    assert not any(word in caplog.text for word in ("bob@", "eve@", "TWVzc2FnZS", PASSWORD))
+
+
+# ---- proof
+
+
+async def test_sent_items_prove_that_it_was_sent():
+    async with ews_server() as server, exchange_provider(server) as provider:
+        server.faults["CreateItem"] = [AFTER]
+        assert (await provider.submit(SUBMISSION)).kind is KINDS.UNCONFIRMED
+        assert await provider.was_sent(SUBMISSION) is Proof.SENT
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "proof"),
+    [
+        (None, {}, Proof.NONE),
+        (None, {"exchange_save_to_sent_items": False}, Proof.NONE),
+        (refusal("ErrorAccessDenied"), {}, Proof.NONE),
+        (busy(1000), {}, Proof.LATER),
+        (AFTER, {}, Proof.LATER),
+    ],
+)
+async def test_proof_where_it_was_not_sent(fault, parameters, proof):
+    async with ews_server() as server, exchange_provider(server, **parameters) as provider:
+        server.faults["FindItem"] = [fault] if fault else []
+        assert await provider.was_sent(SUBMISSION) is proof
+
+
+async def test_rehearsal_sends_and_tells_each_step():
+    async with ews_server() as server, exchange_provider(server) as provider:
+        rehearsal = await provider.rehearse(SUBMISSION)
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("auth", True), ("request", True)]
+    assert len(server.sent) == 1
+
+
+async def test_rehearsal_without_a_password_ends_there():
+    async with ews_server() as server, exchange_provider(server, password=None) as provider:
+        rehearsal = await provider.rehearse(None)
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("auth", False)]
+    assert rehearsal.outcome.kind is KINDS.CONFIGURATION
+
+
+async def test_threads_send_side_by_side():
+    async with ews_server() as server, exchange_provider(server) as provider:
+        outcomes = await asyncio.gather(*(provider.submit(SUBMISSION) for _ in range(6)))
+    assert [outcome.kind for outcome in outcomes] == [KINDS.DELIVERED] * 6
+
+
+def test_exchangelib_is_imported_only_when_it_is_used():
+    source = "import sys, email_core.assembly, email_core.providers.exchange; sys.exit('exchangelib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", source], cwd=ROOT).returncode == 0

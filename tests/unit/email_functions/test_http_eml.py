@@ -1,0 +1,55 @@
+import email
+from email.policy import default
+
+from tests.support.doors import open_doors, small_email
+
+
+def parsed(answer):
+    return email.message_from_bytes(answer.body, policy=default)
+
+
+async def test_draft_is_made_and_nothing_is_kept():
+    with open_doors() as doors:
+        answer = await doors.post("/api/eml", small_email(subject="Kontoauszug für März", bcc=["eve@example.com"]))
+        assert doors.nothing_happened
+    assert (answer.status, answer.media_type) == (200, "message/rfc822")
+    assert (parsed(answer)["X-Unsent"], parsed(answer)["Bcc"]) == ("1", "eve@example.com")
+    assert answer.headers["Content-Disposition"] == (
+        "attachment; filename=\"Kontoauszug f_r M_rz.eml\"; filename*=UTF-8''Kontoauszug%20f%C3%BCr%20M%C3%A4rz.eml"
+    )
+
+
+async def test_draft_needs_no_provider():
+    with open_doors(providers=False) as doors:
+        assert (await doors.post("/api/eml", small_email())).status == 200
+
+
+async def test_draft_of_nobody_is_from_the_default_sender_where_there_is_one():
+    with open_doors(default_sender="office@contoso.com") as doors:
+        answer = await doors.post("/api/eml", {"text": "Hello"})
+    assert parsed(answer)["From"] == "office@contoso.com"
+
+
+async def test_what_is_no_email_is_told():
+    with open_doors() as doors:
+        assert (await doors.post("/api/eml", {"to": ["nobody"]})).status == 422
+        assert (await doors.post("/api/eml?draft=true", {})).status == 422
+        assert (await doors.call("POST", "/api/eml", b"From: a@b", "message/rfc822")).status == 415
+    with open_doors(attachment_size_limit=0) as doors:
+        assert (await doors.post("/api/eml", small_email())).status == 413
+
+
+async def test_accepted_email_is_read_as_it_is_sent_or_as_a_draft():
+    with open_doors() as doors:
+        accepted = await doors.accepted(bcc=["eve@example.com"])
+        sent = await doors.get(accepted["links"]["eml"])
+        draft = await doors.get(f"{accepted['links']['eml']}?draft=true")
+    assert (parsed(sent)["X-Unsent"], parsed(sent)["Bcc"]) == (None, None)
+    assert (parsed(draft)["X-Unsent"], parsed(draft)["Bcc"]) == ("1", "eve@example.com")
+    assert "Statement.eml" in draft.headers["Content-Disposition"]
+
+
+async def test_misspelt_question_for_a_draft_is_told():
+    with open_doors() as doors:
+        accepted = await doors.accepted()
+        assert (await doors.get(f"{accepted['links']['eml']}?daft=true")).status == 422
