@@ -67,7 +67,13 @@ async def world(stores: Stores, **parameters) -> AsyncIterator[World]:
         graph_server() as server,
         graph_provider(server, store=stores.mailboxes, clock=clock, **parameters) as provider,
     ):
-        core = connect(stores=stores, providers={"graph": provider}, parameters=Parameters(**parameters), clock=clock)
+        core = connect(
+            stores=stores,
+            providers={"graph": provider},
+            parameters=Parameters(**parameters),
+            secrets=MemorySecrets(clock),
+            clock=clock,
+        )
         yield World(core, server, clock)
 
 
