@@ -30,6 +30,7 @@ from email_core.sweeper import released
 LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host shows a dead worker's message again
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
 LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease is over, to record the outcome
+LAST_WORD = 1.0  # second before sending is stopped, a provider should end by itself: it knows more of what was sent
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 LONGEST_SPREAD = timedelta(seconds=20)  # of those who wait for a paused provider
@@ -193,6 +194,7 @@ class Delivery:
             recipients=record.waiting_recipients,
             message_id=record.message_id,
             content=content,
+            seconds=self._seconds_left(record) - LAST_WORD,
         )
         return await provider.submit(submission)
 

@@ -1,6 +1,7 @@
 """What every provider is: it takes one submission and says, in one Outcome, what became of it."""
 
 import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -61,12 +62,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One email for some of its recipients: the envelope and the content."""
+    """One email for some of its recipients: the envelope and the content. `seconds` is how long handing it over may
+    take in all: what the provider then knows is better than to be broken off."""
 
     sender: str = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
     message_id: str
     content: Content = field(repr=False)
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
