@@ -31,6 +31,7 @@ from email_core.sweeper import released
 LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host shows a dead worker's message again
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
 LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease is over, to record the outcome
+LAST_WORD = 1.0  # second before sending is stopped, a provider should end by itself: it knows more of what was sent
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 LONGEST_SPREAD = timedelta(seconds=20)  # of those who wait for a paused provider
@@ -192,7 +193,13 @@ class Delivery:
             return Outcome(kind=OutcomeKind.PERMANENT, reply="the content is gone from the storage")
         except StorageUnavailable:
             return Outcome(kind=OutcomeKind.TRANSIENT, reply="the content could not be read from the storage")
-        return await provider.submit(Submission(**_envelope(record), content=content, keep_handle=claim.keep_handle))
+        submission = Submission(
+            **_envelope(record),
+            content=content,
+            keep_handle=claim.keep_handle,
+            seconds=self._seconds_left(record) - LAST_WORD,
+        )
+        return await provider.submit(submission)
 
     async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
         """After an attempt whose answer was lost: proof from the provider, else the parameter's rule. None: send."""

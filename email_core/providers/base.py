@@ -1,6 +1,7 @@
 """What every provider is: it takes one submission and says, in one Outcome, what became of it."""
 
 import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -93,10 +94,12 @@ class Envelope:
 class Submission(Envelope):
     """An envelope with its content. `keep_handle` keeps a name for the email at the provider, before it is handed over:
     after a lost answer it is in the envelope again. Raises LostRace or StorageUnavailable, and then nothing must be
-    handed over."""
+    handed over. `seconds` is how long handing it over may take in all: what the provider then knows is better than to
+    be broken off."""
 
     content: Content = field(repr=False)
     keep_handle: Callable[[str], Awaitable[None]] = field(default=_keep_nothing, repr=False, compare=False)
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ _OK = {
 @dataclass
 class SmtpServer:
     """`replies` maps a step (connect, ehlo, starttls, auth, mail, rcpt, data, content) or one command line in lower
-    case to a reply, DROP or HANG; or to a list of them, one a time, and then the usual reply.
+    case to a reply, DROP or HANG; or to a list of them, one a time, and then the usual reply. A lone surrogate in a
+    reply stands for its octet.
 
     Who signs in must give PASSWORD, as a password or as a token.
     """
@@ -157,7 +158,7 @@ class SmtpServer:
         if reply == HANG:
             self.hanging.set()
             await asyncio.Event().wait()
-        writer.write(reply.encode() + b"\r\n")
+        writer.write(reply.encode(errors="surrogateescape") + b"\r\n")
         await writer.drain()
         return True
 

@@ -3,15 +3,16 @@ with the same password would bring the account nearer to being locked out."""
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-from aiosmtplib import SMTP, SMTPAuthenticationError
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPResponseException
 
 from email_core.errors import SecretFault, SecretUnreadable
 from email_core.providers.base import Outcome, OutcomeKind
-from email_core.providers.smtp.outcome import Reply, outcome_of_failure, outcome_of_reply
+from email_core.providers.smtp.outcome import Reply, outcome_of_failure, outcome_of_reply, words_of
 from email_core.providers.smtp.settings import OAuthSettings, SmtpSettings
 from email_core.secret_store.base import SecretName, SecretStore
 
@@ -20,6 +21,7 @@ UNREACHABLE = "the token endpoint cannot be reached"
 LONGEST_DESCRIPTION = 300  # characters
 Assertion = Callable[[], str]
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}=*")
 _PEM_BLOCK = re.compile(r"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----.*?-----END (?P=kind)-----", re.DOTALL)
 
 
@@ -93,9 +95,9 @@ class PasswordSignIn:
         method = _offered(client, self.ENCRYPTED if encrypted else self.CLEAR)
         authenticate = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}[method]
         password = await self._password.value()
-        with _refusals():
+        with _refusals(self._user_name, password):
             response = await authenticate(self._user_name, password)
-        return SignedIn(method.upper(), Reply.of(*response))
+        return SignedIn(method.upper(), _told(*response, self._user_name, password))
 
     async def has_changed(self) -> bool:
         return await self._password.has_changed()
@@ -109,9 +111,9 @@ class OAuthSignIn:
     async def sign_in(self, client: SMTP, *, encrypted: bool) -> SignedIn:
         _offered(client, ("xoauth2",))
         token = await self._tokens.token()
-        with _refusals():
+        with _refusals(self._user_name, token):
             response = await client.auth_xoauth2(self._user_name, token)
-        return SignedIn("XOAUTH2", Reply.of(*response))
+        return SignedIn("XOAUTH2", _told(*response, self._user_name, token))
 
     async def has_changed(self) -> bool:
         return await self._tokens.has_changed()
@@ -214,12 +216,36 @@ def _offered(client: SMTP, methods: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(user_name: str, credential: str) -> Iterator[None]:
+    """Without a cause: the client's error has the words as they came."""
     try:
         yield
     except SMTPAuthenticationError as error:
-        outcome = outcome_of_reply("auth", Reply.of(error.code, error.message))
-        raise NotSignedIn(outcome, may_be_mended=error.code >= 500) from error
+        outcome = outcome_of_reply("auth", _told(error.code, error.message, user_name, credential))
+        raise NotSignedIn(outcome, may_be_mended=error.code >= 500) from None
+    except SMTPResponseException as error:  # what came was no reply at all
+        words = without_credential(words_of(error), user_name, credential)
+        raise NotSignedIn(outcome_of_failure("auth", f"no connection to the server: {words}")) from None
+
+
+def _told(code: int, message: str, user_name: str, credential: str) -> Reply:
+    reply = Reply.of(code, message)
+    return reply._replace(text=without_credential(reply.text, user_name, credential))
+
+
+def without_credential(text: str, user_name: str, credential: str) -> str:
+    """A server may repeat the command that it refuses, whole or cut off: what was sent of the credential becomes `…`,
+    in each form in which it goes over the wire."""
+    encoded = [b64encode(said.encode()).decode() for said in _sayings(user_name, credential)]
+    for form in sorted(filter(None, (credential, *encoded)), key=len, reverse=True):  # one may be part of another
+        text = text.replace(form, "…")
+    told = "\n".join(encoded).lower()
+    return _BASE64.sub(lambda word: "…" if word[0].rstrip("=").lower() in told else word[0], text)
+
+
+def _sayings(user_name: str, credential: str) -> tuple[str, ...]:
+    """What AUTH LOGIN, PLAIN and XOAUTH2 say, before it is encoded."""
+    return credential, f"\0{user_name}\0{credential}", f"user={user_name}\x01auth=Bearer {credential}\x01\x01"
 
 
 def _outcome_of_token_endpoint(result: Mapping[str, Any]) -> Outcome:

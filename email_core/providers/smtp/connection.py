@@ -20,6 +20,7 @@ from email_core.providers.base import Outcome
 from email_core.providers.smtp.authentication import NotSignedIn, SignIn
 from email_core.providers.smtp.outcome import (
     Reply,
+    clean,
     outcome_of_failure,
     outcome_of_network,
     outcome_of_reply,
@@ -249,7 +250,7 @@ class Connector:
             with _step("tls"):
                 await client.starttls()
         if self._settings.security != "none" and heard is not unheard:
-            heard("tls", _about_tls(client.get_transport_info("ssl_object")))
+            heard("tls", clean(_about_tls(client.get_transport_info("ssl_object"))))
         with _step("ehlo"):
             offered = await _greet(client)
         heard("ehlo", offered)

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from email_core.diagnosis import Diagnosis, diagnose
 from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, RecipientReply, RecipientVerdict
+from email_core.text import without_control_characters
 
 PROVIDER = "smtp"
 LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
 Refusal = tuple[RecipientReply, Outcome]  # of one recipient, and what it means where nobody else is left
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # what aiosmtplib makes of such octets, and no storage takes
 _TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
 
 
@@ -24,7 +26,7 @@ class Reply(NamedTuple):
 
     @classmethod
     def of(cls, code: int, message: str) -> "Reply":
-        return cls(code, f"{code} {message}".replace("\n", " "))
+        return cls(code, clean(f"{code} {message}"))
 
     @property
     def says_too_many(self) -> bool:
@@ -47,6 +49,7 @@ def outcome_of_reply(stage: str, reply: Reply, recipients: Mapping[str, Recipien
 
 def outcome_of_failure(stage: str, words: str, *, mends_itself: bool = True) -> Outcome:
     """Where there was no reply: nothing had been handed over. `words` are ours, or those of the network."""
+    words = clean(words)
     found = diagnose(provider=PROVIDER, stage=stage, code=None, reply=words)
     return Outcome(
         kind=_kind(found, stage, for_good=not mends_itself), reply=words, retry_after=_wait(found), stage=stage
@@ -166,7 +169,14 @@ def _wait(found: Diagnosis) -> timedelta | None:
 
 
 def words_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def clean(text: str) -> str:
+    """Of a server's words, which may be octets of any kind: text on one line that can be stored."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return without_control_characters(_NOT_UTF8.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

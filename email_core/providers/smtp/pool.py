@@ -32,11 +32,11 @@ class Pool:
         self._kept: _Kept | None = None
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """The right to one connection. Raises NotConnected where none is free for too long."""
+    async def turn(self, seconds: float = WAIT_SECONDS) -> AsyncIterator[None]:
+        """The right to one connection. Raises NotConnected where none is free in time."""
         turns = self._of_this_loop().turns
         if turns.locked():
-            await _acquire_in_time(turns)
+            await _acquire_in_time(turns, min(seconds, WAIT_SECONDS))
         else:
             await turns.acquire()
         try:
@@ -128,9 +128,9 @@ class Pool:
             kept.timer = kept.loop.call_later(wait, self._close_idle, kept)
 
 
-async def _acquire_in_time(turns: asyncio.Semaphore) -> None:
+async def _acquire_in_time(turns: asyncio.Semaphore, seconds: float) -> None:
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(seconds):
             await turns.acquire()
     except TimeoutError as error:
         raise NotConnected(Outcome(kind=OutcomeKind.TRANSIENT, reply=BUSY, stage="connect")) from error

@@ -2,22 +2,27 @@
 
 import asyncio
 import logging
+import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
+from email_core.logs import where
 from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, Steps, Submission
 from email_core.providers.features import Features
 from email_core.providers.smtp.authentication import Assertion, sign_in_of
 from email_core.providers.smtp.connection import Connection, Connector, Heard, NotConnected, unheard
-from email_core.providers.smtp.outcome import combined, outcome_of_network
+from email_core.providers.smtp.outcome import combined, outcome_of_failure, outcome_of_network
 from email_core.providers.smtp.pool import Pool
 from email_core.providers.smtp.settings import SmtpSettings
-from email_core.providers.smtp.transaction import Stale, Taken, TooMany, Transaction
+from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction
 from email_core.secret_store.base import SecretStore
 
 _GOES_ON = HANDED_OVER | {OutcomeKind.PERMANENT}
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +64,10 @@ class SmtpProvider(Provider):
             logger.warning(warning)
 
     async def submit(self, submission: Submission) -> Outcome:
+        ends_at = self._clock() + submission.seconds
         try:
-            async with self._pool.turn():
-                return await self._in_parts(submission)
+            async with self._pool.turn(submission.seconds):
+                return await self._in_parts(submission, lambda: ends_at - self._clock())
         except NotConnected as failure:
             return failure.outcome
 
@@ -70,15 +76,15 @@ class SmtpProvider(Provider):
 
     # ---- one email, in as many transactions as the server takes its recipients in
 
-    async def _in_parts(self, submission: Submission) -> Outcome:
-        """The first part that must be tried again ends it: the others' turn comes with the next attempt."""
+    async def _in_parts(self, submission: Submission, time_left: TimeLeft) -> Outcome:
+        """The first part that must be tried again ends it, and so does the time: the others' turn comes with the next
+        attempt. What became of the earlier parts is kept, whatever happens to a later one."""
         most, left = self._settings.most_recipients, submission.recipients
         parts: list[tuple[tuple[str, ...], Outcome]] = []
-        while left:
+        begun, longest = self._clock(), 0.0
+        while left and not (parts and time_left() < longest):
             try:
-                outcome, refused = await self._transaction(submission, left[:most])
-            except NotConnected as failure:
-                outcome, refused = failure.outcome, ()
+                outcome, refused = await self._transaction(submission, left[:most], time_left)
             except TooMany:
                 most = len(left[:most]) // 2
                 continue
@@ -87,25 +93,35 @@ class SmtpProvider(Provider):
             left = left[len(part) :]
             if outcome.kind not in _GOES_ON:
                 break
+            longest, begun = max(longest, self._clock() - begun), self._clock()
         return combined(parts, left)
 
-    async def _transaction(self, submission: Submission, recipients: tuple[str, ...]) -> Taken:
-        """Raises TooMany, or NotConnected."""
-        kept = await self._pool.idle()
-        if kept is not None:
-            try:
-                return await self._on(kept, submission, recipients)
-            except Stale:
-                pass  # the server had closed it, or was about to: that is no failed attempt
-        return await self._on(await self._pool.fresh(), submission, recipients)
+    async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:
+        """Raises TooMany."""
+        try:
+            kept = await _in_time(self._pool.idle(), time_left())
+            if kept is not None:
+                try:
+                    return await self._on(kept, submission, recipients, time_left)
+                except Stale:
+                    pass  # the server had closed it, or was about to: that is no failed attempt
+            return await self._on(await _in_time(self._pool.fresh(), time_left()), submission, recipients, time_left)
+        except NotConnected as failure:
+            return Taken(failure.outcome)
 
     async def _on(
-        self, connection: Connection, submission: Submission, recipients: tuple[str, ...], heard: Heard = unheard
+        self,
+        connection: Connection,
+        submission: Submission,
+        recipients: tuple[str, ...],
+        time_left: TimeLeft,
+        heard: Heard = unheard,
     ) -> Taken:
+        """Raises Stale or TooMany."""
         here = recipients[: connection.most_recipients]
         sender = self._settings.envelope_sender or submission.sender
         try:
-            taken = await Transaction(connection, submission, sender, here, heard).run()
+            taken = await Transaction(connection, submission, sender, here, time_left, heard).run()
         except BaseException:
             connection.close()  # canceled or broken off, it is out of step with the server
             raise
@@ -138,7 +154,7 @@ class SmtpProvider(Provider):
         if submission is None:
             self._pool.give_back(connection)
             return None
-        return (await self._on(connection, submission, submission.recipients, steps.heard)).outcome
+        return (await self._on(connection, submission, submission.recipients, _no_end, steps.heard)).outcome
 
     async def _addresses(self) -> str:
         """Raises NotConnected."""
@@ -148,3 +164,23 @@ class SmtpProvider(Provider):
         except OSError as error:
             raise NotConnected(replace(outcome_of_network("connect", error), stage="resolve")) from error
         return ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _no_end() -> float:
+    return math.inf
+
+
+async def _in_time(connecting: Awaitable[T], seconds: float) -> T:
+    """Raises NotConnected, whatever happens: before there is a connection nothing can be sent."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await connecting
+    except NotConnected:
+        raise
+    except TimeoutError as error:
+        raise NotConnected(
+            outcome_of_failure("connect", "timed out: no connection in the time that was left")
+        ) from error
+    except Exception as error:  # what was sent before must not be forgotten for it
+        logger.error("connecting to the SMTP server raised: %s", where(error))
+        raise NotConnected(outcome_of_failure("connect", f"internal error: {type(error).__name__}")) from error

@@ -5,12 +5,15 @@ email unconfirmed.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import NamedTuple
 
 from email_core.content import Content, InlineContent
 from email_core.errors import StorageUnavailable
+from email_core.logs import where
 from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict, Submission
 from email_core.providers.smtp.connection import COMMAND_SECONDS, Connection, ConnectionLost, Heard
 from email_core.providers.smtp.outcome import (
@@ -26,6 +29,10 @@ from email_core.providers.smtp.outcome import (
 ANSWER_SECONDS = 120.0  # for the answer to the content: servers look for viruses before they give it
 WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits in memory for a slow server
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
+
+TimeLeft = Callable[[], float]  # seconds
+
+logger = logging.getLogger(__name__)
 
 
 class Stale(Exception):
@@ -45,52 +52,88 @@ class Taken(NamedTuple):
 
 class Transaction:
     def __init__(
-        self, connection: Connection, submission: Submission, sender: str, recipients: tuple[str, ...], heard: Heard
+        self,
+        connection: Connection,
+        submission: Submission,
+        sender: str,
+        recipients: tuple[str, ...],
+        time_left: TimeLeft,
+        heard: Heard,
     ) -> None:
         self._connection = connection
         self._submission = submission
         self._sender = sender
         self._recipients = recipients
+        self._time_left = time_left
         self._heard = heard
+        self._stage = "mail"
+        self._may_be_sent = False
         self._accepted: dict[str, RecipientReply] = {}
         self._refused: dict[str, tuple[RecipientReply, Outcome]] = {}
 
     async def run(self) -> Taken:
-        """Raises Stale or TooMany, and then nothing was sent."""
+        """Raises Stale or TooMany, and then nothing was sent. All else that goes wrong is in the outcome."""
+        try:
+            async with asyncio.timeout(self._time_left()):
+                return await self._whole()
+        except (Stale, TooMany):
+            raise
+        except ConnectionLost as error:
+            return self._lost(str(error))
+        except TimeoutError:
+            return self._lost("timed out: there was no time left")
+        except StorageUnavailable:
+            return self._broken_off("the content could not be read from the storage")
+        except Exception as error:  # noqa: BLE001 - earlier transactions of this email must not be forgotten for it
+            logger.error("an SMTP transaction raised: %s", where(error))
+            return self._broken_off(f"internal error: {type(error).__name__}")
+
+    async def _whole(self) -> Taken:
         content = self._submission.content
         if isinstance(content, InlineContent) and content.size <= WRITTEN_AT_ONCE:
             return await self._run(content.octets, None)
-        try:
-            async with aclosing(_pieces(content)) as pieces:
-                return await self._run(await anext(pieces, b""), pieces)
-        except StorageUnavailable:
-            self._connection.close()  # before the last line: what the server has of the content is nothing
-            words = "the content could not be read from the storage"
-            return Taken(Outcome(kind=OutcomeKind.TRANSIENT, reply=words, stage="data"))
+        self._stage = "data"
+        async with aclosing(_pieces(content)) as pieces:
+            return await self._run(await anext(pieces, b""), pieces)
 
     async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Taken:
         refusal = self._refused_before_mail(first)
         if refusal is not None:
             return Taken(refusal)
-        is_reused = self._connection.messages > 0
-        self._connection.messages += 1
-        self._connection.is_clean = False
-        try:
-            reply = await self._connection.command(self._mail_command(first))
-        except ConnectionLost as error:
-            if is_reused:
-                raise Stale from error
-            return Taken(_lost("mail", error))
-        if reply.code == 421 and is_reused:
-            raise Stale
+        reply = await self._begin(self._mail_command(first))
         if reply.code >= 300:
             return Taken(outcome_of_reply("mail", reply))
         self._heard("mail", reply.text)
-        try:
-            left = await self._name_recipients()
-        except ConnectionLost as error:
-            return Taken(_lost("rcpt", error))
+        self._stage = "rcpt"
+        left = await self._name_recipients()
+        self._stage = "data"
         return Taken(await self._hand_over(first, rest), left)
+
+    async def _begin(self, command: bytes) -> Reply:
+        """Raises Stale, or ConnectionLost."""
+        is_reused = self._connection.messages > 0
+        self._connection.messages += 1
+        self._connection.is_clean = False
+        self._stage = "mail"
+        try:
+            reply = await self._connection.command(command)
+        except ConnectionLost as error:
+            if is_reused:
+                raise Stale from error
+            raise
+        if reply.code == 421 and is_reused:
+            raise Stale
+        return reply
+
+    def _lost(self, words: str) -> Taken:
+        what = "the answer to the content was lost" if self._may_be_sent else "lost before the content was sent"
+        return self._broken_off(f"{what}: {words}")
+
+    def _broken_off(self, words: str) -> Taken:
+        """It is over, and the connection with it. Before the last line of the content nothing was sent."""
+        self._connection.close()
+        kind = OutcomeKind.UNCONFIRMED if self._may_be_sent else OutcomeKind.TRANSIENT
+        return Taken(replace(outcome_of_failure(self._stage, words), kind=kind, recipients=self._refusals))
 
     # ---- the envelope
 
@@ -119,8 +162,12 @@ class Transaction:
         return needs_smtputf8(self._sender, self._recipients, first)
 
     async def _name_recipients(self) -> tuple[str, ...]:
-        """Returns those that the server takes no more in this transaction."""
+        """Returns those that have no turn in this transaction: the server takes no more of them, or is too slow. Half
+        of the time is the content's. Raises ConnectionLost."""
+        content_s = self._time_left() / 2
         for number, recipient in enumerate(self._recipients):
+            if self._accepted and self._time_left() < content_s:
+                return self._recipients[number:]
             reply = await self._connection.command(b"RCPT TO:<%b>" % recipient.encode())
             if reply.code == 421:  # the server closes the connection: no fault of this recipient
                 raise ConnectionLost(reply.text)
@@ -136,17 +183,15 @@ class Transaction:
     # ---- the content
 
     async def _hand_over(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
+        """Raises ConnectionLost."""
         if not self._accepted:
             return nobody_accepted(self._refused)
         self._refused = beside_accepted(self._refused)
         stuffing = DotStuffing()
-        try:
-            reply = await self._connection.command(b"DATA")
-            if reply.code != 354:
-                return self._refusal(reply)
-            last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
-        except ConnectionLost as error:
-            return _lost("data", error, self._refusals)
+        reply = await self._connection.command(b"DATA")
+        if reply.code != 354:
+            return self._refusal(reply)
+        last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
         return await self._end(stuffing.stuffed(last) + stuffing.end())
 
     async def _all_but_the_last(self, first: bytes, rest: AsyncIterator[bytes], stuffing: "DotStuffing") -> bytes:
@@ -164,21 +209,16 @@ class Transaction:
         return last
 
     async def _end(self, last: bytes) -> Outcome:
-        try:
-            reply = await self._connection.end_content(last, ANSWER_SECONDS + self._upload_seconds)
-        except ConnectionLost as error:
-            return self._unconfirmed(f"the answer to the content was lost: {error}")
+        """Raises ConnectionLost."""
+        self._may_be_sent = True
+        reply = await self._connection.end_content(last, ANSWER_SECONDS + self._upload_seconds)
         if reply.code >= 400:
             return self._refusal(reply)
         if reply.code >= 300:
-            return self._unconfirmed(f"the answer to the content was lost: {reply.code} says nothing of it")
+            raise ConnectionLost(f"{reply.code} says nothing of it")
         self._heard("data", reply.text)
         self._connection.is_clean = True
         return self._delivered(reply)
-
-    def _unconfirmed(self, words: str) -> Outcome:
-        self._connection.close()
-        return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=words, recipients=self._refusals, stage="data")
 
     def _delivered(self, reply: Reply) -> Outcome:
         refusals = self._refusals
@@ -240,14 +280,3 @@ async def _small(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[byt
     async for piece in rest:
         for start in range(0, len(piece), WRITTEN_AT_ONCE):
             yield piece[start : start + WRITTEN_AT_ONCE]
-
-
-def _lost(stage: str, error: ConnectionLost, refusals: dict[str, RecipientReply] | None = None) -> Outcome:
-    outcome = outcome_of_failure(stage, f"lost before the content was sent: {error}")
-    return Outcome(
-        kind=OutcomeKind.TRANSIENT,
-        reply=outcome.reply,
-        recipients=refusals or {},
-        retry_after=outcome.retry_after,
-        stage=stage,
-    )

@@ -139,6 +139,7 @@ async def test_provider_gets_the_envelope_and_the_content():
             bcc=("eve@example.com",),
             message_id=record.message_id,
             content=InlineContent(MIME),
+            seconds=329 + record.size / 25_000,  # of a lease of 360
         )
     ]
 

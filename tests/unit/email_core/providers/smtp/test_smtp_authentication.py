@@ -14,7 +14,8 @@ import trustme
 from email_core.errors import SecretFault, SecretUnreadable
 from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.smtp import SmtpProvider
-from email_core.providers.smtp.authentication import NO_AUTHENTICATION, NotSignedIn, Tokens
+from email_core.providers.smtp.authentication import NO_AUTHENTICATION, NotSignedIn, Tokens, without_credential
+from email_core.providers.smtp.connection import NotConnected
 from email_core.providers.smtp.settings import OAuthSettings
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
@@ -73,7 +74,7 @@ async def test_wrong_password_is_tried_once_and_by_one_method():
     async with smtp_server(extensions=("AUTH PLAIN LOGIN",)) as server:
         outcome = await submit(server, WRONG)
     assert (outcome.kind, outcome.stage, outcome.code) == (OutcomeKind.CONFIGURATION, "auth", 535)
-    assert outcome.reply == "535 5.7.8 wrong"
+    assert outcome.reply == "535 5.7.8 …"  # its words are the password
     assert server.steps == ["EHLO", "AUTH"]
 
 
@@ -91,6 +92,56 @@ async def test_refused_sign_in_means(reply, kind):
     async with smtp_server({"auth": reply}, ("AUTH PLAIN",)) as server:
         outcome = await submit(server, RIGHT)
     assert (outcome.kind, outcome.stage, outcome.reply) == (kind, "auth", reply)
+
+
+PASSED = "S3cret-Passw0rd!"
+PLAIN = base64.b64encode(f"\0ann@contoso.com\0{PASSED}".encode()).decode()
+LOGIN = base64.b64encode(PASSED.encode()).decode()
+
+
+# what the server says to AUTH -> what is handed out
+@pytest.mark.parametrize(
+    ("method", "reply", "told"),
+    [
+        (
+            "PLAIN",
+            f'500 5.5.1 Command unrecognized: "AUTH PLAIN {PLAIN}"',
+            '500 5.5.1 Command unrecognized: "AUTH PLAIN …"',
+        ),
+        ("PLAIN", f"500 5.5.1 AUTH PLAIN {PLAIN[:40]}...", "500 5.5.1 AUTH PLAIN …..."),
+        ("PLAIN", f"500 5.5.1 (auth plain {PLAIN.lower()})", "500 5.5.1 (auth plain …)"),
+        ("PLAIN", f"535 5.7.8 {PASSED} is wrong", "535 5.7.8 … is wrong"),
+        ("LOGIN", f"535-5.7.8 no:\r\n535 5.7.8 {LOGIN}", "535 5.7.8 no: 5.7.8 …"),
+        (
+            "PLAIN",
+            f"AUTH PLAIN {PLAIN}",
+            "no connection to the server: SMTPResponseException: "
+            "(-1, 'Malformed SMTP response line: AUTH PLAIN …\\r\\n')",
+        ),
+        ("PLAIN", f"235 2.7.0 {PLAIN} is welcome", "PLAIN: 235 2.7.0 … is welcome"),
+    ],
+)
+async def test_credential_that_the_server_repeats_is_handed_out_to_nobody(method, reply, told):
+    async with smtp_server({"auth": reply}, (f"AUTH {method}",)) as server:
+        with provider(server, secrets(smtp_password=PASSED), **AUTH) as one:
+            rehearsal = await one.rehearse(None)
+    assert rehearsal.steps[-1].detail == told
+    assert rehearsal.outcome is None or rehearsal.outcome.reply == told
+
+
+def test_token_that_the_server_repeats_is_handed_out_to_nobody():
+    sent = base64.b64encode(b"user=ann@contoso.com\x01auth=Bearer eyJ0.e30.sig\x01\x01").decode()
+    told = without_credential(f"500 what? AUTH XOAUTH2 {sent} (eyJ0.e30.sig)", "ann@contoso.com", "eyJ0.e30.sig")
+    assert told == "500 what? AUTH XOAUTH2 … (…)"
+
+
+async def test_refusal_carries_no_error_that_has_the_credential():
+    async with smtp_server({"auth": f"500 {PLAIN}"}, ("AUTH PLAIN",)) as server:
+        with provider(server, secrets(smtp_password=PASSED), **AUTH) as one, pytest.raises(NotConnected) as raised:
+            await one._connector.open()
+    links = [raised.value, raised.value.__cause__, raised.value.__cause__.__cause__]
+    assert links[-1] is None
+    assert not any(PLAIN in repr(link) for link in links)
 
 
 async def test_user_name_where_the_server_offers_no_sign_in_is_a_matter_of_configuration():

@@ -1,12 +1,14 @@
 """What the SMTP provider makes of everything a server can say or do, on a real connection."""
 
 import asyncio
+import ssl
 
 import pytest
 
 from email_core.content import InlineContent
 from email_core.providers.base import Outcome, OutcomeKind, RecipientVerdict, Submission
 from email_core.providers.smtp import connection, transaction
+from email_core.providers.smtp.outcome import outcome_of_failure, outcome_of_network
 from email_core.providers.smtp.transaction import needs_smtputf8
 from tests.support.azurite import free_port
 from tests.support.smtp_server import DROP, HANG, SUBMISSION, SmtpServer, provider, smtp_server
@@ -71,6 +73,36 @@ async def test_reply_means(step, reply, kind):
     assert outcome.stage == ("data" if step == "content" else step)
     if reply[0] in "45" and reply[:3] != "421":
         assert (outcome.reply, outcome.code) == (reply, int(reply[:3]))
+
+
+def texts(outcome: Outcome) -> list[str]:
+    return [outcome.reply, *(one.reply for one in outcome.recipients.values())]
+
+
+@pytest.mark.parametrize(
+    ("replies", "told"),
+    [
+        ({"content": "250 2.0.0 Nachricht \udcfcbernommen"}, "250 2.0.0 Nachricht \ufffdbernommen"),
+        ({"content": "250 2.0.0 Nachricht übernommen"}, "250 2.0.0 Nachricht übernommen"),
+        ({"rcpt to:<eve@example.com>": "550 5.1.1 Empf\udce4nger unbekannt"}, "550 5.1.1 Empf\ufffdnger unbekannt"),
+        ({"connect": "554 5.7.1 g\udce4sperrt\x1b[31m"}, "554 5.7.1 g\ufffdsperrt [31m"),
+        ({"content": "250-one\x00\r\n250 two\x07"}, "250 one  two"),
+    ],
+)
+async def test_reply_in_any_octets_becomes_text_that_can_be_stored(replies, told):
+    async with smtp_server(replies) as server:
+        assert told in texts(await submit(server))
+
+
+@pytest.mark.parametrize("words", ["\udcfc\x00", "what?\n\x1b"])
+def test_words_of_a_failure_are_text_that_can_be_stored(words):
+    for outcome in (
+        outcome_of_failure("auth", words),
+        outcome_of_network("connect", OSError(words)),
+        outcome_of_network("tls", ssl.SSLError(words)),
+    ):
+        assert outcome.reply.isprintable()
+        assert outcome.reply.encode()
 
 
 @pytest.mark.parametrize(

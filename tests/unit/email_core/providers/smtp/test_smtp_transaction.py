@@ -12,7 +12,7 @@ import pytest
 from email_core.content import InlineContent
 from email_core.errors import StorageUnavailable
 from email_core.providers.base import OutcomeKind, RecipientVerdict, Submission
-from email_core.providers.smtp import transaction
+from email_core.providers.smtp import connection, pool, transaction
 from email_core.providers.smtp.outcome import LATER
 from email_core.providers.smtp.transaction import DotStuffing
 from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, smtp_server
@@ -260,6 +260,86 @@ async def test_each_recipient_has_the_fate_of_its_transaction(answers, kind, ver
     told = [outcome.recipients.get(f"r{number}@example.com") for number in (0, 3, 6)]
     assert outcome.kind is kind
     assert tuple(one.verdict if one else None for one in told) == verdicts
+
+
+# what the second part's server does -> kind, and what those of the second part are told
+@pytest.mark.parametrize(
+    ("replies", "kind"),
+    [
+        ({"content": ["250 OK", HANG]}, OutcomeKind.UNCONFIRMED),
+        ({"data": ["354 go on", HANG]}, OutcomeKind.PARTLY_DELIVERED),
+        ({"rcpt": [*["250 OK"] * 4, HANG]}, OutcomeKind.PARTLY_DELIVERED),
+        ({"mail": ["250 OK", "421 bye"], "connect": ["220 test", HANG]}, OutcomeKind.PARTLY_DELIVERED),
+    ],
+)
+async def test_time_that_is_over_in_a_later_part_leaves_the_earlier_ones_as_they_are(replies, kind):
+    async with smtp_server(replies) as server:
+        outcome = await submit(server, replace(MANY, seconds=0.3), most_recipients=4)
+    verdicts = [outcome.recipients[recipient].verdict for recipient in MANY.recipients]
+    assert (outcome.kind, verdicts) == (kind, [ACCEPTED] * 4 + [WAITS] * 3)
+    assert "timed out" in outcome.reply
+    assert server.open_connections == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "method", "kind"),
+    [
+        (connection.Connector, "_take_steps", OutcomeKind.PARTLY_DELIVERED),
+        (connection.Connection, "offers", OutcomeKind.PARTLY_DELIVERED),
+        (connection.Connection, "end_content", OutcomeKind.UNCONFIRMED),
+    ],
+)
+async def test_error_that_nobody_expects_in_a_later_part_leaves_the_earlier_ones_as_they_are(
+    part, method, kind, monkeypatch
+):
+    usual = getattr(part, method)
+
+    def broken_after_one_content(*args):
+        if server.contents:
+            raise KeyError("secret")
+        return usual(*args)
+
+    monkeypatch.setattr(pool, "MOST_MESSAGES", 1)
+    monkeypatch.setattr(part, method, broken_after_one_content)
+    async with smtp_server() as server:
+        outcome = await submit(server, MANY, most_recipients=4)
+    verdicts = [outcome.recipients[recipient].verdict for recipient in MANY.recipients]
+    assert (outcome.kind, verdicts) == (kind, [ACCEPTED] * 4 + [WAITS] * 3)
+    assert outcome.reply == "internal error: KeyError"
+
+
+async def test_part_that_cannot_end_in_time_is_left_to_the_next_attempt():
+    async with smtp_server() as server:
+        with provider(server, clock=lambda: 10.0 * len(server.contents), most_recipients=2) as one:
+            outcome = await one.submit(replace(MANY, seconds=25))
+    assert envelopes(server) == [["r0", "r1"], ["r2", "r3"]]
+    assert outcome.kind is OutcomeKind.PARTLY_DELIVERED
+    assert list(outcome.recipients) == ["r0@example.com", "r1@example.com", "r2@example.com", "r3@example.com"]
+
+
+async def test_server_that_is_slow_to_take_recipients_gets_the_content_for_those_it_took_in_half_of_the_time():
+    async with smtp_server() as server:
+        with provider(server, clock=lambda: 1.0 * server.steps.count("RCPT")) as one:
+            outcome = await one.submit(replace(MANY, seconds=7))
+    assert (outcome.kind, envelopes(server)) == (OutcomeKind.PARTLY_DELIVERED, [["r0", "r1", "r2", "r3"]])
+    assert len(server.contents) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "stage"), [("connect", "connect"), ("mail", "mail"), ("rcpt", "rcpt"), ("data", "data")]
+)
+async def test_time_that_is_over_before_the_content_is_transient(step, stage):
+    async with smtp_server({step: HANG}) as server:
+        outcome = await submit(server, replace(SUBMISSION, seconds=0.1))
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.TRANSIENT, stage)
+
+
+async def test_recipient_refused_before_the_connection_was_lost_stays_refused():
+    replies = {"rcpt": ["550 5.1.1 unknown", DROP]}
+    async with smtp_server(replies) as server:
+        outcome = await submit(server)
+    assert outcome.kind is OutcomeKind.TRANSIENT
+    assert {address: one.verdict for address, one in outcome.recipients.items()} == {"bob@example.com": REFUSED}
 
 
 async def test_server_that_goes_away_between_two_transactions_leaves_the_rest_waiting():
