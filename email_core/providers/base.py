@@ -201,6 +201,11 @@ class Provider(ABC):
             steps.heard("request", outcome.reply)
         return outcome
 
+    def sign_in_anew(self) -> None:
+        """What was refused before may be right now, and the other way round: neither a remembered refusal nor a
+        connection that signed in earlier counts any more. What is in use may be used to its end."""
+        return
+
     def close(self) -> None:
         """Lets go of what is kept between emails. The provider can be used again."""
         return
