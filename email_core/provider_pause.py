@@ -67,8 +67,10 @@ class ProviderState:
 
 
 def is_refusal(outcome: Outcome) -> bool:
-    """Whether every other email would fare the same, until an administrator has mended something."""
-    return outcome.kind is OutcomeKind.CONFIGURATION and outcome.stage in BEFORE_MAIL
+    """Whether every other email would fare the same, until an administrator has mended something. At a sign-in all
+    that fails is one, though the server says "later", hangs or breaks off: each try may count against the account. It
+    is one too where some got the email over an earlier connection."""
+    return outcome.stage == "auth" or (outcome.kind is OutcomeKind.CONFIGURATION and outcome.stage in BEFORE_MAIL)
 
 
 def shows_that_it_works(outcome: Outcome) -> bool:

@@ -123,7 +123,7 @@ class Pool:
         kept.failure = failure
         if failure.stage == "auth":
             kept.used_if_opened_after = self._clock()  # what signed in before may hide that nobody can any more
-        if failure.kind is OutcomeKind.CONFIGURATION:
+        if failure.stage == "auth" or failure.kind is OutcomeKind.CONFIGURATION:
             kept.same_answer_until = self._clock() + SAME_ANSWER_SECONDS
 
     def _close_idle(self, kept: "_Kept") -> None:
