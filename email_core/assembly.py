@@ -71,6 +71,7 @@ class Subsystem:
     sweeper: Sweeper
     retention: Retention
     distribution: Distribution
+    providers: Mapping[str, Provider]
     pauses: ProviderPauses
     rehearsals: Rehearsals
     overview: ProviderOverview
@@ -164,6 +165,7 @@ def connect(
         sweeper=sweeper,
         retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
+        providers=providers,
         pauses=pauses,
         rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
         overview=ProviderOverview(providers=providers, pauses=pauses, parameters=parameters, clock=clock),

@@ -125,9 +125,10 @@ class Delivery:
         paused_until = await self._paused_until(record)
         if paused_until is not None:
             return await self._wait(stored, record, paused_until)
+        began = self._clock()
         claim = _Claim(self._emails, await self._claim(stored, record, now))
         outcome, seconds = await self._hand_over(claim)
-        outcome = await self._learn(record, outcome)
+        outcome = await self._learn(record, outcome, began)
         settled = settle(
             claim.stored.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance()
         )
@@ -216,10 +217,10 @@ class Delivery:
             return Outcome(kind=OutcomeKind.HELD, reply=reply)
         return None
 
-    async def _learn(self, record: EmailRecord, outcome: Outcome) -> Outcome:
+    async def _learn(self, record: EmailRecord, outcome: Outcome, began: datetime) -> Outcome:
         """The same outcome; where it pauses the provider, with the pause to wait."""
         provider = self._providers.get(record.provider)
-        paused_until = None if provider is None else await self._pauses.learn(provider, outcome)
+        paused_until = None if provider is None else await self._pauses.learn(provider, outcome, began)
         if paused_until is None:
             return outcome
         return replace(outcome, retry_after=max(paused_until - self._clock(), timedelta(0)))

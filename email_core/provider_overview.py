@@ -73,8 +73,8 @@ class ProviderOverview:
 
     async def pause_of(self, provider: Provider) -> Pause | None:
         """None while it may be tried."""
-        state = await self._pauses.state(provider.name)
-        until = state.waits_until(provider.configuration, self._clock())
+        state = await self._pauses.state(provider)
+        until = state.waits_until(self._clock())
         if until is None:
             return None
         diagnosis = diagnose(provider=provider.name, stage=state.stage, code=state.code, reply=state.reply)

@@ -1,8 +1,10 @@
 """When a provider is not to be tried: a refused sign-in, or another fault that an administrator must mend, stops it for
 all instances. Repeated logins with a wrong password would lock the account out (facts/smtp.md).
 
-The pause grows from 1 to 15 minutes. When it is over, one email goes first; the others wait for what becomes of it.
-Nothing of this holds after a change of the provider's parameters, and a test email that gets through lifts it.
+The pause grows from 1 to 15 minutes. When it is over, one email goes first and signs in anew; the others wait for what
+becomes of it. What was under way before says nothing: it may have signed in while the password was still right. Each
+configuration of a provider has a pause of its own, so that none holds after a change of the parameters; a new secret,
+or a test email that gets through, lifts it.
 """
 
 import asyncio
@@ -28,11 +30,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
-    """What is known of a provider in one `configuration`. `refusals` counts those since it last worked; none means
-    that all is well. `probing`: the pause is over, and one email is trying until `paused_until`. `reply`, `stage` and
-    `code` are the last refusal's."""
+    """What is known of a provider in one configuration. `refusals` counts those since it last worked; none means that
+    all is well. `probing`: the pause is over, and one email is trying until `paused_until`. `reply`, `stage` and `code`
+    are the last refusal's."""
 
-    configuration: str = ""
     refusals: int = 0
     paused_until: datetime | None = None
     probing: bool = False
@@ -40,23 +41,20 @@ class ProviderState:
     stage: str | None = None
     code: int | None = None
 
-    def waits_until(self, configuration: str, now: datetime) -> datetime | None:
+    def waits_until(self, now: datetime) -> datetime | None:
         """None where an email may be tried, if only as a probe."""
-        if not self.holds_for(configuration) or self.paused_until is None or self.paused_until <= now:
-            return None
-        return self.paused_until
+        return None if self.paused_until is None or self.paused_until <= now else self.paused_until
 
-    def holds_for(self, configuration: str) -> bool:
-        return self.refusals > 0 and self.configuration == configuration
+    def heeds(self, began: datetime) -> bool:
+        """Whether an attempt that began then says anything: it was the probe, or there was no pause to hold it up."""
+        if self.paused_until is None:
+            return True
+        return began >= (self.paused_until - PROBE if self.probing else self.paused_until)
 
-    def after_refusal(self, configuration: str, refusal: Outcome, now: datetime) -> "ProviderState":
-        """Refusals of what was under way when the pause began do not make it longer."""
-        if self.waits_until(configuration, now) and not self.probing:
-            return self
-        refusals = self.refusals + 1 if self.holds_for(configuration) else 1
+    def after_refusal(self, refusal: Outcome, now: datetime) -> "ProviderState":
+        refusals = self.refusals + 1
         pause = min(FIRST_PAUSE * (1 << min(refusals - 1, 10)), LONGEST_PAUSE)
         return ProviderState(
-            configuration=configuration,
             refusals=refusals,
             paused_until=now + pause,
             reply=refusal.reply[:REPLY_KEPT],
@@ -69,8 +67,10 @@ class ProviderState:
 
 
 def is_refusal(outcome: Outcome) -> bool:
-    """Whether every other email would fare the same, until an administrator has mended something."""
-    return outcome.kind is OutcomeKind.CONFIGURATION and outcome.stage in BEFORE_MAIL
+    """Whether every other email would fare the same, until an administrator has mended something. At a sign-in all
+    that fails is one, though the server says "later", hangs or breaks off: each try may count against the account. It
+    is one too where some got the email over an earlier connection."""
+    return outcome.stage == "auth" or (outcome.kind is OutcomeKind.CONFIGURATION and outcome.stage in BEFORE_MAIL)
 
 
 def shows_that_it_works(outcome: Outcome) -> bool:
@@ -79,12 +79,12 @@ def shows_that_it_works(outcome: Outcome) -> bool:
 
 
 class ProviderStateStore(Protocol):
-    """One row a provider. `write` is conditional on the etag that was read (None: on there being no row); raises
-    LostRace."""
+    """One row a provider's configuration. `write` is conditional on the etag that was read (None: on there being no
+    row); raises LostRace."""
 
-    async def read(self, provider: str) -> tuple[ProviderState, str | None]: ...
+    async def read(self, row: str) -> tuple[ProviderState, str | None]: ...
 
-    async def write(self, provider: str, state: ProviderState, etag: str | None) -> None: ...
+    async def write(self, row: str, state: ProviderState, etag: str | None) -> None: ...
 
 
 class ProviderPauses:
@@ -96,41 +96,47 @@ class ProviderPauses:
         self._cached: dict[str, tuple[ProviderState, datetime]] = {}
         self._one_reader: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def state(self, provider: str) -> ProviderState:
-        cached = self._fresh_enough(provider)
+    async def state(self, provider: Provider) -> ProviderState:
+        """Raises StorageUnavailable."""
+        row = row_of(provider)
+        cached = self._fresh_enough(row)
         if cached is not None:
             return cached
-        async with self._one_reader[provider]:  # whoever finds it stale at the same moment waits for one of them
-            return self._fresh_enough(provider) or (await self._read(provider))[0]
+        async with self._one_reader[row]:  # whoever finds it stale at the same moment waits for one of them
+            return self._fresh_enough(row) or (await self._read(row))[0]
 
     async def waits_until(self, provider: Provider) -> datetime | None:
         """Asked before an email is claimed. None: try it now. Raises StorageUnavailable."""
-        state = await self.state(provider.name)
-        if not state.holds_for(provider.configuration):
+        state = await self.state(provider)
+        if not state.refusals:
             return None
-        return state.waits_until(provider.configuration, self._clock()) or await self._let_one_try(provider)
+        return state.waits_until(self._clock()) or await self._let_one_try(provider)
 
-    async def learn(self, provider: Provider, outcome: Outcome) -> datetime | None:
+    async def learn(self, provider: Provider, outcome: Outcome, began: datetime) -> datetime | None:
         """Told of every attempt. Returns until when the provider is paused, where this attempt shows that it must be.
         Where that cannot be written it counts for this process alone."""
+        known = self._known(provider)
         try:
             if is_refusal(outcome):
-                return (await self._refused(provider, outcome)).paused_until
-            if self._known(provider).refusals and shows_that_it_works(outcome):
-                await self.lift(provider.name)
+                return (await self._refused(provider, outcome, began)).paused_until
+            if known.refusals and known.heeds(began) and shows_that_it_works(outcome):
+                await self._change(row_of(provider), lambda state: ProviderState() if state.heeds(began) else state)
         except (StorageUnavailable, LostRace) as error:
             logger.warning("what was learned of provider %s is not recorded: %s", provider.name, where(error))
             return self._known(provider).paused_until if is_refusal(outcome) else None
         return None
 
-    async def lift(self, provider: str) -> None:
+    async def lift(self, provider: Provider) -> None:
         """After a test email that got through, or a new secret. Raises StorageUnavailable."""
-        await self._change(provider, lambda _: ProviderState())
+        provider.sign_in_anew()
+        await self._change(row_of(provider), lambda _: ProviderState())
 
-    async def _refused(self, provider: Provider, outcome: Outcome) -> ProviderState:
-        now, configuration = self._clock(), provider.configuration
+    async def _refused(self, provider: Provider, outcome: Outcome, began: datetime) -> ProviderState:
+        now = self._clock()
         state = await self._change(
-            provider.name, lambda state: state.after_refusal(configuration, outcome, now), at_once=True
+            row_of(provider),
+            lambda state: state.after_refusal(outcome, now) if state.heeds(began) else state,
+            at_once=True,
         )
         logger.warning(
             "provider %s is paused until %s after %d refusals",
@@ -141,52 +147,59 @@ class ProviderPauses:
         return state
 
     async def _let_one_try(self, provider: Provider) -> datetime | None:
-        """The pause is over. Whoever writes that first is the one."""
-        state, etag = await self._read(provider.name)
+        """The pause is over. Whoever writes that first is the one, and shows whether a sign-in succeeds."""
+        row = row_of(provider)
+        state, etag = await self._read(row)
         now = self._clock()
-        waits = state.waits_until(provider.configuration, now)
-        if waits is not None or not state.holds_for(provider.configuration):
+        waits = state.waits_until(now)
+        if waits is not None or not state.refusals:
             return waits
         probing = state.after_begin_of_probe(now)
-        self._keep(provider.name, probing)  # the others of this process wait already
+        self._keep(row, probing)  # the others of this process wait already
         try:
-            await self._store.write(provider.name, probing, etag)
+            await self._store.write(row, probing, etag)
         except LostRace:
-            return (await self._read(provider.name))[0].waits_until(provider.configuration, now)
+            return (await self._read(row))[0].waits_until(now)
+        provider.sign_in_anew()
         return None
 
     async def _change(
-        self, provider: str, edit: Callable[[ProviderState], ProviderState], *, at_once: bool = False
+        self, row: str, edit: Callable[[ProviderState], ProviderState], *, at_once: bool = False
     ) -> ProviderState:
         """Repeated while others write. `at_once`: this process goes by it before it is written."""
-        if at_once and provider in self._cached:
-            self._keep(provider, edit(self._cached[provider][0]))
+        if at_once and row in self._cached:
+            self._keep(row, edit(self._cached[row][0]))
         while True:
-            state, etag = await self._store.read(provider)
+            state, etag = await self._store.read(row)
             changed = edit(state)
-            self._keep(provider, changed)
+            self._keep(row, changed)
             if changed == state:
                 return changed
             try:
-                await self._store.write(provider, changed, etag)
+                await self._store.write(row, changed, etag)
             except LostRace:
                 continue
             return changed
 
-    async def _read(self, provider: str) -> tuple[ProviderState, str | None]:
-        state, etag = await self._store.read(provider)
-        self._keep(provider, state)
+    async def _read(self, row: str) -> tuple[ProviderState, str | None]:
+        state, etag = await self._store.read(row)
+        self._keep(row, state)
         return state, etag
 
-    def _keep(self, provider: str, state: ProviderState) -> None:
-        self._cached[provider] = state, self._clock()
+    def _keep(self, row: str, state: ProviderState) -> None:
+        self._cached[row] = state, self._clock()
 
     def _known(self, provider: Provider) -> ProviderState:
-        return self._cached.get(provider.name, (ProviderState(), None))[0]
+        return self._cached.get(row_of(provider), (ProviderState(), None))[0]
 
-    def _fresh_enough(self, provider: str) -> ProviderState | None:
-        if provider not in self._cached:
+    def _fresh_enough(self, row: str) -> ProviderState | None:
+        if row not in self._cached:
             return None
-        state, read_at = self._cached[provider]
+        state, read_at = self._cached[row]
         age = self._clock() - read_at  # below zero where the clock was set back
         return state if timedelta(0) <= age < CACHED_FOR else None
+
+
+def row_of(provider: Provider) -> str:
+    """While instances of two configurations run side by side, neither goes by the other's pause."""
+    return f"{provider.name}-{provider.configuration}"

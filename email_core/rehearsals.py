@@ -75,9 +75,9 @@ class Rehearsals:
         """Unlike an email's attempt, a test that gets through lifts a pause that this process knows nothing of yet."""
         try:
             if shows_that_it_works(outcome):
-                await self._pauses.lift(provider.name)
+                await self._pauses.lift(provider)
             else:
-                await self._pauses.learn(provider, outcome)
+                await self._pauses.learn(provider, outcome, self._clock())
         except StorageUnavailable as error:
             logger.warning("what a test email showed of provider %s is not recorded: %s", provider.name, where(error))
 

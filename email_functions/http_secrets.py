@@ -41,5 +41,7 @@ async def write_secret(req: func.HttpRequest) -> func.HttpResponse:
     name = secret_name(req.route_params["name"])
     refuse_query(req.params)  # a value there would stand in logs
     await subsystem().secrets.put(name, secret_value(req.get_body()))
-    await subsystem().pauses.lift(name.provider)  # what was refused before may be right now
+    provider = subsystem().providers.get(name.provider)
+    if provider is not None:
+        await subsystem().pauses.lift(provider)  # what was refused before may be right now
     return func.HttpResponse(status_code=204)

@@ -56,9 +56,10 @@ class _Rule(NamedTuple):
 
 
 def diagnose(*, provider: str, stage: str | None = None, code: int | None = None, reply: str) -> Diagnosis:
-    """What an answer means. `provider`: smtp, graph, exchange; `stage`: connect, tls, ehlo, auth, mail, rcpt, data,
-    request; `code`: SMTP's or HTTP's status, where there was one; `reply`: the text or JSON as received, or what the
-    network said. Never raises; for what nobody knows the category is `unknown`, and the reply is repeated as it is."""
+    """What an answer means. `provider`: smtp, graph, exchange; `stage`: connect, tls, ehlo, credential, auth, mail,
+    rcpt, data, request; `code`: SMTP's or HTTP's status, where there was one; `reply`: the text or JSON as received, or
+    what the network said. Never raises; for what nobody knows the category is `unknown`, and the reply is repeated as
+    it is."""
     provider = provider.strip().lower()
     rules, known_names = _rules_for(provider if provider in PROVIDERS else "")
     answer = read(provider, stage, code, reply, known_names)

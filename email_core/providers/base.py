@@ -32,8 +32,9 @@ class OutcomeKind(StrEnum):
 
 HANDED_OVER = frozenset({OutcomeKind.DELIVERED, OutcomeKind.PARTLY_DELIVERED})
 
-# Stages of which no email is to blame for what is said.
-BEFORE_MAIL = frozenset({"resolve", "connect", "tls", "ehlo", "auth"})
+# Stages of which no email is to blame for what is said. `credential`: the vault or the token endpoint was asked, and
+# nothing was sent yet that counts as a sign-in.
+BEFORE_MAIL = frozenset({"resolve", "connect", "tls", "ehlo", "credential", "auth"})
 
 
 class RecipientVerdict(StrEnum):
@@ -52,8 +53,8 @@ class RecipientReply:
 class Outcome:
     """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
     whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for. `stage` (connect,
-    tls, ehlo, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given. `trace` names the
-    calls for the provider's own support."""
+    tls, ehlo, credential, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given. `trace`
+    names the calls for the provider's own support."""
 
     kind: OutcomeKind
     reply: str = field(repr=False)
@@ -104,8 +105,8 @@ class Submission(Envelope):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or request. `detail` is what
-    was found or answered there."""
+    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or request. One that failed
+    may be the credential as well. `detail` is what was found or answered there."""
 
     name: str
     succeeded: bool
@@ -203,6 +204,11 @@ class Provider(ABC):
         if outcome.kind in HANDED_OVER:
             steps.heard("request", outcome.reply)
         return outcome
+
+    def sign_in_anew(self) -> None:
+        """What was refused before may be right now, and the other way round: neither a remembered refusal nor a
+        connection that signed in earlier counts any more. What is in use may be used to its end."""
+        return
 
     def close(self) -> None:
         """Lets go of what is kept between emails. The provider can be used again."""

@@ -156,16 +156,16 @@ class MemoryProviderStates:
     def __init__(self) -> None:
         self._states: dict[str, tuple[ProviderState, int]] = {}
 
-    async def read(self, provider: str) -> tuple[ProviderState, str | None]:
-        if provider not in self._states:
+    async def read(self, row: str) -> tuple[ProviderState, str | None]:
+        if row not in self._states:
             return ProviderState(), None
-        state, version = self._states[provider]
+        state, version = self._states[row]
         return state, str(version)
 
-    async def write(self, provider: str, state: ProviderState, etag: str | None) -> None:
-        if etag != (await self.read(provider))[1]:
-            raise LostRace(f"the state of {provider}")
-        self._states[provider] = state, int(etag or 0) + 1
+    async def write(self, row: str, state: ProviderState, etag: str | None) -> None:
+        if etag != (await self.read(row))[1]:
+            raise LostRace(f"the state of {row}")
+        self._states[row] = state, int(etag or 0) + 1
 
 
 class MemoryTimerRuns:

@@ -96,9 +96,7 @@ async def test_distributor_s_state_is_not_written_over_another_s(stores):
     assert (await stores.distributor.read())[0] == STATE
 
 
-PAUSED = ProviderState(
-    configuration="4711", refusals=3, paused_until=NOON + timedelta(minutes=4), probing=True, reply="535 wrong"
-)
+PAUSED = ProviderState(refusals=3, paused_until=NOON + timedelta(minutes=4), probing=True, reply="535 wrong")
 
 
 async def test_provider_s_state_is_that_all_is_well_until_it_is_written(stores):

@@ -72,7 +72,7 @@ class Secret:
             self._used = await self._store.get(self._name)
         except SecretUnreadable as error:
             kind = OutcomeKind.TRANSIENT if error.reason is SecretFault.UNREACHABLE else OutcomeKind.CONFIGURATION
-            raise NotSignedIn(Outcome(kind=kind, reply=str(error), stage="auth")) from error
+            raise NotSignedIn(Outcome(kind=kind, reply=str(error), stage="credential")) from error
         return self._used
 
     async def has_changed(self) -> bool:
@@ -253,4 +253,4 @@ def _outcome_of_token_endpoint(result: Mapping[str, Any]) -> Outcome:
     error = str(result.get("error", "no token"))
     description = str(result.get("error_description", "")).partition("\n")[0].partition(" Trace ID:")[0]
     words = f"no token to sign in with: {error}: {description}"[:LONGEST_DESCRIPTION]
-    return outcome_of_failure("auth", words, mends_itself=error in (UNREACHABLE, "temporarily_unavailable"))
+    return outcome_of_failure("credential", words, mends_itself=error in (UNREACHABLE, "temporarily_unavailable"))

@@ -161,7 +161,7 @@ def _kind(found: Diagnosis, stage: str, *, for_good: bool) -> OutcomeKind:
         return OutcomeKind.TRANSIENT
     if stage not in BEFORE_MAIL:
         return OutcomeKind.PERMANENT
-    return OutcomeKind.CONFIGURATION if stage in ("tls", "auth") else OutcomeKind.TRANSIENT
+    return OutcomeKind.CONFIGURATION if stage in ("tls", "credential", "auth") else OutcomeKind.TRANSIENT
 
 
 def _wait(found: Diagnosis) -> timedelta | None:

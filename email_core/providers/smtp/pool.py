@@ -5,6 +5,7 @@ one, but tests have many.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -86,6 +87,11 @@ class Pool:
         """The next one may try: something was changed, or a test has shown that it works."""
         self._of_this_loop().same_answer_until = 0.0
 
+    def sign_in_anew(self) -> None:
+        """The next one may try, and does: no connection of before is used again."""
+        self.forget_failure()
+        self._of_this_loop().used_if_opened_after = self._clock()
+
     def close(self) -> None:
         """Closes what is idle; what is in use is closed or kept by who uses it."""
         kept, self._kept = self._kept, None
@@ -104,7 +110,8 @@ class Pool:
 
     def _is_worth_keeping(self, connection: Connection) -> bool:
         age = self._clock() - connection.opened_at
-        return connection.is_open and connection.messages < MOST_MESSAGES and age < LONGEST_LIFE
+        is_of_before = connection.opened_at <= self._of_this_loop().used_if_opened_after
+        return connection.is_open and not is_of_before and connection.messages < MOST_MESSAGES and age < LONGEST_LIFE
 
     async def _is_alive(self, connection: Connection) -> bool:
         if connection.is_clean and self._clock() - connection.used_at <= CHECK_AFTER:
@@ -114,7 +121,9 @@ class Pool:
     def _remember(self, kept: "_Kept", failure: Outcome) -> None:
         kept.failures += 1
         kept.failure = failure
-        if failure.kind is OutcomeKind.CONFIGURATION:
+        if failure.stage == "auth":
+            kept.used_if_opened_after = self._clock()  # what signed in before may hide that nobody can any more
+        if failure.stage == "auth" or failure.kind is OutcomeKind.CONFIGURATION:
             kept.same_answer_until = self._clock() + SAME_ANSWER_SECONDS
 
     def _close_idle(self, kept: "_Kept") -> None:
@@ -148,3 +157,4 @@ class _Kept:
         self.failures = 0
         self.failure: Outcome | None = None
         self.same_answer_until = 0.0
+        self.used_if_opened_after = -math.inf

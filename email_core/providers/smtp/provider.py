@@ -71,6 +71,9 @@ class SmtpProvider(Provider):
         except NotConnected as failure:
             return failure.outcome
 
+    def sign_in_anew(self) -> None:
+        self._pool.sign_in_anew()
+
     def close(self) -> None:
         self._pool.close()
 

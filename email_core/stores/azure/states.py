@@ -69,12 +69,12 @@ class AzureProviderStates:
     def __init__(self, tables: TableServiceClient) -> None:
         self._rows = _StateRows(tables)
 
-    async def read(self, provider: str) -> tuple[ProviderState, str | None]:
-        values, etag = await self._rows.read(f"provider-{provider}")
+    async def read(self, row: str) -> tuple[ProviderState, str | None]:
+        values, etag = await self._rows.read(f"provider-{row}")
         return _provider_state(values) if values else ProviderState(), etag
 
-    async def write(self, provider: str, state: ProviderState, etag: str | None) -> None:
-        await self._rows.write(f"provider-{provider}", asdict(state), etag)
+    async def write(self, row: str, state: ProviderState, etag: str | None) -> None:
+        await self._rows.write(f"provider-{row}", asdict(state), etag)
 
 
 class AzureTimerRuns:

@@ -12,7 +12,7 @@ from email_core.distributor import Distributor, DistributorState
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.message import Address
 from email_core.parameters import Parameters
-from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, ProviderState
+from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, ProviderState, row_of
 from email_core.providers.base import (
     Envelope,
     Outcome,
@@ -71,13 +71,14 @@ class World:
         self.emails = MemoryEmailStore()
         self.doorbells = MemoryDoorbells()
         self.clock = Clock()
+        self.pauses = ProviderPauses(self.states, self.clock)
         self.delivery = Delivery(
             emails=self.emails,
             doorbells=self.doorbells,
             providers={"smtp": self.provider},
             parameters=parameters or Parameters(),
             distributor=Distributor(self.switch, self.clock),
-            pauses=ProviderPauses(self.states, self.clock),
+            pauses=self.pauses,
             clock=self.clock,
             chance=lambda: 0.0,
             pause=self.pause,
@@ -661,7 +662,23 @@ async def test_probe_that_gets_through_lifts_the_pause():
     await answer_new(world)
     world.clock.advance(seconds=FIRST_PAUSE.total_seconds())
     assert [(await answer_new(world)).status for _ in range(2)] == [Status.SENT, Status.SENT]
-    assert (await world.states.read("smtp"))[0] == ProviderState()
+    assert (await world.states.read(row_of(world.provider)))[0] == ProviderState()
+
+
+async def test_email_that_was_under_way_when_the_pause_began_does_not_lift_it():
+    world = World(DELIVERED)
+    bell = await world.keep(email())
+    submit = world.provider.submit
+
+    async def is_refused_elsewhere(submission: Submission) -> Outcome:
+        world.clock.advance(seconds=1)
+        await world.pauses.learn(world.provider, LOCKED_OUT, world.clock())
+        return await submit(submission)
+
+    world.provider.submit = is_refused_elsewhere
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is Status.SENT
+    assert (await world.states.read(row_of(world.provider)))[0].refusals == 1
 
 
 async def test_pause_of_another_configuration_holds_nobody_up():

@@ -8,7 +8,7 @@ from email_core.content import whole
 from email_core.errors import ConfigurationError, InvalidEmail, StorageUnavailable
 from email_core.message import Address
 from email_core.parameters import Parameters
-from email_core.provider_pause import FIRST_PAUSE, ProviderPauses
+from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, row_of
 from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.rehearsals import Rehearsals
 from email_core.stores.memory import MemoryProviderStates
@@ -62,7 +62,7 @@ class World:
         return await ProviderPauses(self.states, self.clock).waits_until(self.smtp) is not None
 
     async def pause(self) -> None:
-        await ProviderPauses(self.states, self.clock).learn(self.smtp, WRONG_PASSWORD)
+        await ProviderPauses(self.states, self.clock).learn(self.smtp, WRONG_PASSWORD, self.clock())
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_pause_ends_where_the_provider_got_as_far_as_the_email(world, outc
 async def test_refused_sign_in_pauses_the_provider(world):
     world.smtp.outcome = WRONG_PASSWORD
     await world.send()
-    state, _ = await world.states.read("smtp")
+    state, _ = await world.states.read(row_of(world.smtp))
     assert (state.paused_until, state.stage, state.code) == (NOON + FIRST_PAUSE, "auth", 535)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from email_core.assembly import utc_now
 from email_core.errors import ConfigurationError, SecretFault, SecretUnreadable
-from email_core.provider_pause import ProviderState
+from email_core.provider_pause import ProviderState, row_of
 from email_core.secret_store.base import LONGEST_VALUE, SecretName
 from tests.support.azurite import ROOT
 from tests.support.doors import Doors, open_doors
@@ -46,10 +46,10 @@ async def test_value_is_kept_and_never_told(doors):
     ("name", "lifted"), [("smtp-password", True), ("smtp-client-secret", True), ("graph-client-secret", False)]
 )
 async def test_new_secret_lifts_the_pause_of_its_provider(doors, name, lifted):
-    paused = ProviderState(configuration="one", refusals=3, paused_until=utc_now() + timedelta(minutes=4))
-    await doors.states.write("smtp", paused, None)
+    row = row_of(doors.provider)
+    await doors.states.write(row, ProviderState(refusals=3, paused_until=utc_now() + timedelta(minutes=4)), None)
     await doors.put(f"/api/secrets/{name}", {"value": "hunter2"})
-    assert ((await doors.states.read("smtp"))[0] == ProviderState()) is lifted
+    assert ((await doors.states.read(row))[0] == ProviderState()) is lifted
 
 
 async def test_secret_that_was_never_set_is_not_set(doors):

@@ -14,7 +14,7 @@ from email_core.diagnosis.answer import LONGEST_WORD, LOOKED_AT, words_of
 from email_core.diagnosis.catalogue import SECTIONS
 from tests.support.recorded_replies import RECORDED
 
-STAGES = [None, "connect", "tls", "ehlo", "auth", "mail", "rcpt", "data", "request"]
+STAGES = [None, "connect", "tls", "ehlo", "credential", "auth", "mail", "rcpt", "data", "request"]
 MATCHES = [match for section in SECTIONS for entry in section.entries for match in entry.matches]
 
 

@@ -14,7 +14,7 @@ from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider
 from email_core.rehearsals import Rehearsals
 from email_core.stores.memory import MemoryProviderStates
-from tests.support.emails import Clock
+from tests.support.emails import NOON, Clock
 from tests.support.smtp_server import DROP, EXTENSIONS, provider, secrets, smtp_server
 
 OK, WARNING, FAILED, SKIPPED = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.SKIPPED
@@ -74,7 +74,7 @@ async def test_steps_end_with_the_one_that_failed_and_no_secret_is_told(replies,
 
 async def test_pause_is_told_and_the_provider_tried_all_the_same():
     async with world() as one:
-        await one.pauses.learn(one.provider, WRONG_PASSWORD)
+        await one.pauses.learn(one.provider, WRONG_PASSWORD, NOON)
         findings = await one.findings()
         is_paused = await one.pauses.waits_until(one.provider) is not None
     pause = next(finding for finding in findings if finding.what == "pause")

@@ -177,7 +177,7 @@ async def test_rotated_password_is_read_again_and_tried_once_more():
 async def test_unreadable_password_means(reason, kind):
     async with smtp_server(extensions=("AUTH PLAIN",)) as server:
         outcome = await submit(server, NoSecrets(reason))
-    assert (outcome.kind, outcome.stage) == (kind, "auth")
+    assert (outcome.kind, outcome.stage) == (kind, "credential")
     assert "smtp-password" in outcome.reply
     assert "AUTH" not in server.steps
 
@@ -311,7 +311,7 @@ def raising() -> str:
 async def test_failure_of_the_token_endpoint_means(answer, settings, kind, words):
     with pytest.raises(NotSignedIn) as refusal:
         await tokens(TokenEndpoint(answer), assertion=raising, **settings).token()
-    assert (refusal.value.outcome.kind, refusal.value.outcome.stage) == (kind, "auth")
+    assert (refusal.value.outcome.kind, refusal.value.outcome.stage) == (kind, "credential")
     assert words in refusal.value.outcome.reply
     assert "Trace ID" not in refusal.value.outcome.reply
 

@@ -65,7 +65,7 @@ def test_no_email_fails_for_good_by_what_is_said_before_one_is_named(stage, code
 
 OURS = [
     ("auth", authentication.NO_AUTHENTICATION),
-    ("auth", f"no token to sign in with: {authentication.UNREACHABLE}: ConnectionError"),
+    ("credential", f"no token to sign in with: {authentication.UNREACHABLE}: ConnectionError"),
     ("connect", pool.BUSY),
     ("tls", connection._EXPOSED),
     ("mail", "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"),

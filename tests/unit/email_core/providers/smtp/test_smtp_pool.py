@@ -94,6 +94,28 @@ async def test_failed_transaction_is_reset_before_the_next():
     assert server.connections == 1
 
 
+async def test_after_a_refused_sign_in_no_connection_of_before_is_used_again():
+    clock = Seconds()
+    async with smtp_server({"auth": ["235 welcome", "535 wrong", "235 welcome"]}, ("AUTH PLAIN",)) as server:
+        with provider(server, secrets(smtp_password=PASSWORD), clock=clock, max_connections=2, **AUTH) as one:
+            outcomes = await send_together(one, 2)
+            clock.now += pool.SAME_ANSWER_SECONDS
+            assert await send(one) == [DELIVERED]
+    assert [outcome.kind for outcome in outcomes] == [DELIVERED, OutcomeKind.CONFIGURATION]
+    assert server.connections == 3
+
+
+async def test_signing_in_anew_neither_a_kept_connection_nor_a_remembered_refusal_counts():
+    async with smtp_server({"auth": ["235 welcome", "535 wrong", "235 welcome"]}, ("AUTH PLAIN",)) as server:
+        with provider(server, secrets(smtp_password=PASSWORD), clock=Seconds(), **AUTH) as one:
+            await send(one)
+            one.sign_in_anew()
+            assert await send(one) == [OutcomeKind.CONFIGURATION]
+            one.sign_in_anew()
+            assert await send(one) == [DELIVERED]
+    assert server.steps.count("AUTH") == 3
+
+
 async def test_connection_that_was_idle_is_asked_whether_it_lives():
     clock = Seconds()
     async with smtp_server() as server:
