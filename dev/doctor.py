@@ -4,6 +4,7 @@ import os
 import sys
 
 from dev.environment import SettingsError, local_environment, read_values
+from dev.graph import graph_settings
 from dev.ports import PortError, Ports
 from dev.run import ROOT
 from email_core.doctor.__main__ import run
@@ -13,7 +14,10 @@ def main() -> int:
     try:
         settings = read_values(ROOT / "local.settings.json")
         sample = read_values(ROOT / "local.settings.sample.json")
-        environment = local_environment(Ports.from_environment(os.environ), settings, sample, os.environ)
+        ports = Ports.from_environment(os.environ)
+        environment = local_environment(ports, settings, sample, os.environ)
+        if ports.graph is not None:
+            environment |= graph_settings(ports, ROOT / (os.environ.get("LOCAL_DIR") or ".local"), environment)
     except (PortError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
+GRAPH_PORT = 8443
 
 
 class PortError(Exception):
@@ -22,6 +23,7 @@ class Ports:
     table: int = 10002
     smtp: int = 1025
     inbox: int = 1080
+    graph: int | None = None  # of the stand-in of Microsoft Graph, where it is wanted
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Ports":
@@ -34,11 +36,14 @@ class Ports:
             table=azurite + 2,
             smtp=_port(environment, "INBOX_SMTP_PORT", cls.smtp),
             inbox=_port(environment, "INBOX_WEB_PORT", cls.inbox),
+            graph=_port(environment, "GRAPH_PORT", GRAPH_PORT) if _wants_graph(environment) else None,
         )
 
     def with_variables(self) -> list[tuple[int, str]]:
         """Each port with the variable that moves it."""
+        graph = [] if self.graph is None else [(self.graph, "GRAPH_PORT")]
         return [
+            *graph,
             (self.http, "HTTP_PORT"),
             (self.blob, "AZURITE_PORT"),
             (self.queue, "AZURITE_PORT"),
@@ -46,6 +51,13 @@ class Ports:
             (self.smtp, "INBOX_SMTP_PORT"),
             (self.inbox, "INBOX_WEB_PORT"),
         ]
+
+
+def _wants_graph(environment: Mapping[str, str]) -> bool:
+    wanted = environment.get("GRAPH") or ""
+    if wanted not in ("", "fake"):
+        raise PortError(f"GRAPH={wanted} is not known: GRAPH=fake starts a stand-in; the real one needs none.")
+    return wanted == "fake"
 
 
 def _port(environment: Mapping[str, str], variable: str, default: int, room_above: int = 0) -> int:

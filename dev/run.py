@@ -1,7 +1,8 @@
 """`make run`: the emulated storage, a local inbox and the functions, until Ctrl-C.
 
 Environment: HTTP_PORT, AZURITE_PORT (and the two after it), INBOX_SMTP_PORT, INBOX_WEB_PORT, and LOCAL_DIR,
-the folder that keeps emails, storage and logs from one run to the next.
+the folder that keeps emails, storage and logs from one run to the next. GRAPH=fake starts a stand-in of Microsoft
+Graph as well (GRAPH_PORT), and the functions send through it.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.environment import SettingsError, local_environment, read_values
+from dev.graph import graph_settings
 from dev.ports import HOST, PortError, Ports, require_free_ports
 from dev.services import Service, ServiceEnded, ServiceNotReady, say
 
@@ -34,17 +36,21 @@ class Services:
 
     azurite: Service
     inbox: Service
+    graph: Service | None  # where it is wanted
     storage: Service  # creates tables, queues and containers, then ends
     functions: Service
 
     def last_first(self) -> list[Service]:
-        return [self.functions, self.storage, self.inbox, self.azurite]
+        graph = [self.graph] if self.graph else []
+        return [self.functions, self.storage, *graph, self.inbox, self.azurite]
 
 
 def plan(ports: Ports, local: Path, inherited: Mapping[str, str]) -> Services:
     settings = read_values(ROOT / "local.settings.json")
     sample = read_values(ROOT / "local.settings.sample.json")
     environment = local_environment(ports, settings, sample, inherited)
+    if ports.graph is not None:
+        environment |= graph_settings(ports, local, environment)
     environment |= {  # `func` starts the `python` that it finds first
         "VIRTUAL_ENV": sys.prefix,
         "PATH": f"{Path(sys.executable).parent}:{environment.get('PATH', os.defpath)}",
@@ -54,9 +60,13 @@ def plan(ports: Ports, local: Path, inherited: Mapping[str, str]) -> Services:
         return Service(name, command, environment, ROOT, local / "logs" / log if log else None, seconds_to_end)
 
     create_storage = [sys.executable, "-m", "email_core.create_storage"]
+    graph = None
+    if ports.graph is not None:
+        graph = service("The stand-in of Graph", "graph.log", graph_command(ports, local))
     return Services(
         service("The storage (Azurite)", "azurite.log", azurite_command(ports, local / "azurite")),
         service("The inbox (MailDev)", "inbox.log", inbox_command(ports, local / "inbox")),
+        graph,
         service("Creating the storage", "storage.log", create_storage),
         service("The functions", None, functions_command(ports), SECONDS_TO_DRAIN),
     )
@@ -84,6 +94,11 @@ def inbox_command(ports: Ports, folder: Path) -> list[str]:
     return [*program, "--mail-directory", str(folder), *addresses]
 
 
+def graph_command(ports: Ports, local: Path) -> list[str]:
+    program = [sys.executable, "-m", "dev.graph"]
+    return [*program, "--port", f"{ports.graph}", "--inbox", f"{ports.smtp}", "--local", str(local)]
+
+
 def functions_command(ports: Ports) -> list[str]:
     """Azure's own tools where they are installed, else the local runner."""
     if shutil.which("func"):
@@ -106,6 +121,9 @@ async def live(services: Services, ports: Ports, local: Path) -> None:
             await services.azurite.answers_on(port)
         for port in (ports.smtp, ports.inbox):
             await services.inbox.answers_on(port)
+        if services.graph and ports.graph:
+            await start(services.graph)
+            await services.graph.answers_on(ports.graph)
         await services.storage.start()
         if await services.storage.ended():
             await services.storage.fail_when_ended()
@@ -116,10 +134,11 @@ async def live(services: Services, ports: Ports, local: Path) -> None:
 
 
 def addresses(ports: Ports, local: Path) -> str:
+    graph = "" if ports.graph is None else f"\n  Graph        https://localhost:{ports.graph}   (a stand-in)"
     return f"""
   The API      http://{HOST}:{ports.http}/api
   Its health   http://{HOST}:{ports.http}/api/health
-  The inbox    http://{HOST}:{ports.inbox}   (mail sent to {HOST}:{ports.smtp} shows up here)
+  The inbox    http://{HOST}:{ports.inbox}   (mail sent to {HOST}:{ports.smtp} shows up here){graph}
   Kept in      {local}   (storage, mails, logs)
 
 Ctrl-C ends everything.

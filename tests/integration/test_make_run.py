@@ -17,6 +17,7 @@ from azure.storage.queue import QueueClient
 from dev.environment import storage_connection
 from dev.ports import HOST, Ports
 from tests.support.azurite import free_port, wait_for_port
+from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ class Project:
                 (folder / entry.name).symlink_to(entry)
         (folder / "local.settings.json").symlink_to(ROOT / "local.settings.sample.json")
 
-    def start(self) -> subprocess.Popen:
+    def start(self, **variables: str) -> subprocess.Popen:
         configured = ("EmailStorage", "AzureWebJobsStorage", "EmailParameters__", "LOCAL_DIR")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(configured)}
         environment |= {
@@ -47,6 +48,7 @@ class Project:
             "AZURITE_PORT": str(self.ports.blob),
             "INBOX_SMTP_PORT": str(self.ports.smtp),
             "INBOX_WEB_PORT": str(self.ports.inbox),
+            **variables,
         }
         with self.output.open("w") as output:
             return subprocess.Popen(
@@ -54,8 +56,8 @@ class Project:
             )
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen]:
-        process = self.start()
+    def running(self, **variables: str) -> Iterator[subprocess.Popen]:
+        process = self.start(**variables)
         try:
             wait_for_port(self.ports.http, process)
             yield process
@@ -136,3 +138,19 @@ def test_a_busy_port_is_told_before_anything_starts(project):
     assert with_same_ports.returncode == 1
     assert f"Port {project.ports.http} is in use" in with_same_ports.stdout
     assert "HTTP_PORT" in with_same_ports.stdout
+
+
+def test_stand_in_of_graph_sends_what_the_functions_are_given(tmp_path):
+    project = Project(tmp_path)
+    graph = free_port()
+    with project.running(GRAPH="fake", GRAPH_PORT=str(graph)):
+        email = {"from": "ann@contoso.com", "to": ["bob@example.com"], "subject": "Through Graph", "text": "Hello"}
+        api = f"http://{HOST}:{project.ports.http}/api"
+        accepted = httpx.post(f"{api}/emails", json=email, trust_env=False).json()
+
+        def read() -> dict:
+            return httpx.get(f"{api}/emails/{accepted['id']}", trust_env=False).json()
+
+        eventually(lambda: read()["status"] == "Sent", "the email is sent")
+        assert read()["provider"] == "graph"
+        assert project.inbox() == ["Through Graph"]

@@ -72,3 +72,12 @@ def test_every_problem_is_told_at_once(busy_port):
         require_free_ports(Ports(busy_port, free.blob, free.queue, free.table, free.smtp, inbox=free.smtp))
     assert f"Port {busy_port} is in use" in str(refusal.value)
     assert f"Port {free.smtp} is asked for twice, by INBOX_SMTP_PORT and INBOX_WEB_PORT" in str(refusal.value)
+
+
+def test_stand_in_of_graph_has_a_port_only_where_it_is_wanted():
+    assert Ports.from_environment({}).graph is None
+    assert Ports.from_environment({"GRAPH": "fake"}).graph == 8443
+    ports = Ports.from_environment({"GRAPH": "fake", "GRAPH_PORT": "9443"})
+    assert (9443, "GRAPH_PORT") in ports.with_variables()
+    with pytest.raises(PortError, match="GRAPH=real"):
+        Ports.from_environment({"GRAPH": "real"})
