@@ -8,7 +8,7 @@ tools=${CHECK_BICEP_TOOLS:-../shared/tools}
 left_out() { echo "$1 left out: $2"; }
 
 if command -v shellcheck >/dev/null; then
-    shellcheck infra/*.sh dev/*.sh .ci/run
+    shellcheck infra/scripts/*.sh dev/*.sh .ci/run
     echo "scripts: shellcheck finds nothing"
 else
     left_out "scripts" "there is no shellcheck (Debian, Ubuntu: apt-get install shellcheck)"

@@ -1,5 +1,5 @@
 // Lets the app's identity use Microsoft Graph: Mail.Send for every mailbox of the tenant, until it is restricted to some.
-// The deployer must be Privileged Role Administrator; who is not, lets one run infra/grant-graph-permission.sh instead.
+// The deployer must be Privileged Role Administrator; who is not, lets one run infra/scripts/register-graph-app.sh.
 extension microsoftGraphV1
 
 param identityPrincipalId string

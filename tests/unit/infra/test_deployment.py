@@ -4,7 +4,6 @@ What a deployment alone can show is not seen here; `shared/tools/check_bicep.py`
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -334,61 +333,3 @@ def test_documents_name_outputs_and_variables_that_exist(path):
 def test_documents_link_to_what_exists(path):
     for link in re.findall(r"\]\(([\w./-]+)", (ROOT / path).read_text()):
         assert (ROOT / path).parent.joinpath(link).exists(), link
-
-
-# ---- the script beside the Graph module
-
-FAKE_AZ = """#!/bin/sh
-echo "$@" >> "$AZ_LOG"
-case "$*" in
-    *"query id"*) echo graph-object ;;
-    *"'Mail.Send'"*) echo role-1 ;;
-    *"'Mail.ReadWrite'"*) echo role-2 ;;
-    *"appRoleId=='role-2'"*) echo granted-before ;;
-esac
-"""
-PRINCIPAL = "99999999-8888-7777-6666-555555555555"
-
-
-@pytest.fixture
-def grant(tmp_path):
-    """Runs the script with an `az` that only notes what it is asked; returns the run and the notes."""
-    (tmp_path / "az").write_text(FAKE_AZ)
-    (tmp_path / "az").chmod(0o755)
-    log = tmp_path / "log"
-    log.touch()
-
-    def run(*arguments):
-        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "AZ_LOG": str(log)}
-        command = [str(INFRA / "grant-graph-permission.sh"), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True), log.read_text()
-
-    return run
-
-
-def test_permission_is_granted(grant):
-    run, asked = grant(PRINCIPAL)
-    assert (run.returncode, run.stdout) == (0, "Mail.Send: granted\n")
-    body = {"principalId": PRINCIPAL, "resourceId": "graph-object", "appRoleId": "role-1"}
-    assert asked.count("--method post") == 1
-    assert json.dumps(body) in asked
-
-
-def test_permission_that_is_there_is_not_granted_again(grant):
-    run, asked = grant(PRINCIPAL, "Mail.ReadWrite")
-    assert (run.returncode, run.stdout) == (0, "Mail.ReadWrite: was granted before\n")
-    assert "--method post" not in asked
-
-
-def test_unknown_permission_is_refused(grant):
-    run, asked = grant(PRINCIPAL, "Mail.Sned")
-    assert run.returncode == 1
-    assert "Mail.Sned is no application permission" in run.stderr
-    assert "--method post" not in asked
-
-
-@pytest.mark.parametrize("arguments", [(), ("ann@contoso.com",)])
-def test_grant_without_a_principal_explains_itself(grant, arguments):
-    run, asked = grant(*arguments)
-    assert (run.returncode, asked) == (2, "")
-    assert run.stderr.startswith("usage:")
