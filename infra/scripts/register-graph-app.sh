@@ -162,7 +162,7 @@ put_new_secret() ( # through a file that only we can read: arguments are seen by
 
 exchange() { # ACTION: restrict or release
     command -v pwsh >/dev/null || fail "--mailboxes needs PowerShell: install pwsh, or run register-graph-app.ps1 on Windows"
-    local options=(-Action "$1" -AppId "$app_id" -ObjectId "$principal" -Group "$mailboxes" -Name $OWN_NAME)
+    local options=(-Action "$1" -AppId "$app_id" -ObjectId "$principal" -Group "$mailboxes" -Name "$OWN_NAME")
     [[ $large_mail == yes ]] && options+=(-LargeMail)
     [[ $what_if == yes ]] && options+=(-WhatIf)
     pwsh -NoProfile -File "$(dirname "${BASH_SOURCE[0]}")/restrict-mailboxes.ps1" "${options[@]}"

@@ -1,0 +1,6 @@
+// Small and cheap: for trying things out.
+using '../main.bicep'
+
+param environmentName = 'dev'
+param location = 'westeurope'
+param instanceMemoryMB = 512
