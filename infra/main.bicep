@@ -187,6 +187,7 @@ module functions 'modules/functions.bicep' = {
     location: location
     tags: tags
     identityName: identity.outputs.name
+    clientId: identity.outputs.clientId
     storageName: storage.outputs.name
     deploymentContainer: storage.outputs.deploymentContainer
     vaultName: vault.outputs.name

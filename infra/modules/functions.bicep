@@ -8,6 +8,7 @@ param planName string
 param location string
 param tags object
 param identityName string
+param clientId string // the identity's: a parameter, as Azure reads no resource inside of a lambda
 param storageName string
 param deploymentContainer string
 param vaultName string
@@ -110,7 +111,6 @@ resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
 
 // ---- settings: all by identity, no secret among them
 
-var clientId = identity.properties.clientId
 var endpoints = storage.properties.primaryEndpoints
 
 var settings = {
