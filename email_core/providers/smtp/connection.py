@@ -30,9 +30,10 @@ from email_core.providers.smtp.settings import SmtpSettings, is_private
 
 CONNECT_SECONDS = 30.0  # for each step until the connection can be used
 COMMAND_SECONDS = 60.0
+MOST_DIGITS = 20  # of a number in EHLO (RFC 1870, 3)
 
 _CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
-NETWORK_ERRORS = (SMTPException, OSError, TimeoutError)
+NETWORK_ERRORS = (SMTPException, OSError, TimeoutError, UnicodeError)  # the last of a name that DNS cannot ask for
 
 Heard = Callable[[str, str], None]  # stage, detail: told of each step that was taken
 
@@ -334,4 +335,5 @@ def _names(certificate: Any, x509: Any) -> str:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    """0 where it is none, or beyond all that anybody means."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0

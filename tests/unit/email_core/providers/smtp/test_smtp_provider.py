@@ -122,6 +122,15 @@ async def test_server_that_says_nothing_is_given_up(step, kind, monkeypatch):
         assert (await submit(server)).kind is kind
 
 
+@pytest.mark.parametrize("name", ["smtp..contoso.com", "x" * 64 + ".contoso.com"])
+async def test_name_that_dns_cannot_ask_for_is_an_outcome(name):
+    async with smtp_server() as server:
+        with provider(server, server=name) as one:
+            outcome, rehearsal = await one.submit(SUBMISSION), await one.rehearse(None)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.TRANSIENT, "connect")
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("resolve", False)]
+
+
 async def test_no_server_is_transient():
     async with smtp_server() as server:
         server.port = free_port()
@@ -174,7 +183,7 @@ async def test_server_that_knows_only_helo_gets_the_mail():
         assert (await submit(server)).kind is OutcomeKind.DELIVERED
 
 
-@pytest.mark.parametrize("extension", ["SIZE", "SIZE 0"])
+@pytest.mark.parametrize("extension", ["SIZE", "SIZE 0", "SIZE " + "9" * 5_000, "SIZE ²"])
 async def test_server_without_a_size_limit_takes_any(extension):
     async with smtp_server(extensions=(extension,)) as server:
         assert (await submit(server)).kind is OutcomeKind.DELIVERED
