@@ -22,6 +22,7 @@ from email_core.providers.smtp.outcome import (
     nobody_accepted,
     outcome_of_failure,
     outcome_of_reply,
+    refusal_of_content,
     refusal_of_recipient,
     soonest,
 )
@@ -234,7 +235,7 @@ class Transaction:
     def _refusal(self, reply: Reply) -> Outcome:
         if reply.says_too_many and len(self._accepted) > 1:
             raise TooMany
-        return outcome_of_reply("data", reply, self._refusals)
+        return refusal_of_content(reply, self._accepted, self._refused)
 
     @property
     def _refusals(self) -> dict[str, RecipientReply]:

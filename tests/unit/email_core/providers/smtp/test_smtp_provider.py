@@ -170,6 +170,17 @@ async def test_one_refused_and_one_deferred_is_transient_and_says_which():
     assert server.contents == []
 
 
+async def test_content_refused_for_those_accepted_leaves_the_deferred_one_waiting():
+    replies = {"rcpt to:<eve@example.com>": "450 4.2.0 greylisted", "content": "550 5.7.1 not from you"}
+    async with smtp_server(replies) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.TRANSIENT, "550 5.7.1 not from you")
+    assert {address: (one.verdict, one.reply) for address, one in outcome.recipients.items()} == {
+        "bob@example.com": (RecipientVerdict.REFUSED, "550 5.7.1 not from you"),
+        "eve@example.com": (RecipientVerdict.LATER, "450 4.2.0 greylisted"),
+    }
+
+
 async def test_message_over_the_server_s_size_is_refused_before_it_is_sent():
     async with smtp_server(extensions=("SIZE 10",)) as server:
         outcome = await submit(server)

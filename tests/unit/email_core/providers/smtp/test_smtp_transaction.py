@@ -15,7 +15,7 @@ from email_core.providers.base import OutcomeKind, RecipientVerdict, Submission
 from email_core.providers.smtp import connection, pool, transaction
 from email_core.providers.smtp.outcome import LATER
 from email_core.providers.smtp.transaction import DotStuffing
-from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, smtp_server
+from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, secrets, smtp_server
 
 ACCEPTED, REFUSED, WAITS = RecipientVerdict.ACCEPTED, RecipientVerdict.REFUSED, RecipientVerdict.LATER
 
@@ -340,6 +340,17 @@ async def test_recipient_refused_before_the_connection_was_lost_stays_refused():
         outcome = await submit(server)
     assert outcome.kind is OutcomeKind.TRANSIENT
     assert {address: one.verdict for address, one in outcome.recipients.items()} == {"bob@example.com": REFUSED}
+
+
+async def test_sign_in_refused_in_a_later_part_is_what_the_outcome_tells():
+    replies = {"auth": ["235 welcome", "535 5.7.8 wrong"], "mail": ["250 OK", "421 bye"]}
+    async with smtp_server(replies, (*EXTENSIONS, "AUTH PLAIN")) as server:
+        with provider(
+            server, secrets(smtp_password="x"), authentication="password", user_name="ann", most_recipients=4
+        ) as one:
+            outcome = await one.submit(MANY)
+    assert (outcome.stage, outcome.code, outcome.reply) == ("auth", 535, "535 5.7.8 wrong")
+    assert outcome.recipients["r0@example.com"].verdict is ACCEPTED
 
 
 async def test_server_that_goes_away_between_two_transactions_leaves_the_rest_waiting():
