@@ -117,6 +117,43 @@ async def test_content_that_the_server_does_not_take_in_time_was_not_sent(monkey
     assert "timed out" in outcome.reply
 
 
+TOO_LARGE = "552 5.3.4 message too large"
+LARGE = [b"Subject: x\r\n\r\n", *[b"x" * 1_000_000 + b"\r\n"] * 20]
+
+
+# what the server says in the middle of the content -> what it means
+@pytest.mark.parametrize(
+    ("said", "kind", "reply"),
+    [
+        ((TOO_LARGE, DROP), OutcomeKind.PERMANENT, TOO_LARGE),
+        ((TOO_LARGE, HANG), OutcomeKind.PERMANENT, TOO_LARGE),
+        (("451 4.3.0 later", DROP), OutcomeKind.TRANSIENT, "451 4.3.0 later"),
+        (("250 2.0.0 queued", HANG), OutcomeKind.TRANSIENT, "lost before the content was sent"),
+        ((DROP,), OutcomeKind.TRANSIENT, "lost before the content was sent"),
+    ],
+)
+async def test_answer_in_the_middle_of_the_content_means(said, kind, reply):
+    async with smtp_server({"upload": said}) as server, asyncio.timeout(5):
+        outcome = await submit(server, streamed(*LARGE))
+    assert (outcome.kind, outcome.stage) == (kind, "data")
+    assert outcome.reply.startswith(reply)
+
+
+async def test_answer_before_the_last_piece_is_seen():
+    async def pieces():
+        yield b"Subject: x\r\n\r\nfirst\r\n"
+        yield b"second\r\n"
+        await server.hanging.wait()
+        await asyncio.sleep(0)
+        yield b"last\r\n"
+
+    content = StreamedContent([b"x" * 40])
+    content.chunks = pieces
+    async with smtp_server({"upload": (TOO_LARGE, HANG)}) as server, asyncio.timeout(5):
+        outcome = await submit(server, replace(SUBMISSION, content=content))
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.PERMANENT, TOO_LARGE)
+
+
 async def test_time_for_the_answer_grows_with_the_size(monkeypatch):
     monkeypatch.setattr(transaction, "ANSWER_SECONDS", 0.01)
     monkeypatch.setattr(transaction, "SLOWEST_UPLOAD", 1)
@@ -148,6 +185,26 @@ async def test_8_bit_is_declared_only_where_it_may_be_needed():
         await submit(server, replace(SUBMISSION, content=InlineContent("Subject: x\r\n\r\nGrüße\r\n".encode())))
     mails = [command for command in server.commands if command.startswith("MAIL")]
     assert ["8BITMIME" in mail for mail in mails] == [False, True]
+
+
+GRUESSE = "Grüße\r\n".encode()
+
+
+# content in octets beyond ASCII, where the server did not say that it takes them (RFC 6152)
+@pytest.mark.parametrize(
+    ("content", "commands"),
+    [
+        (InlineContent(b"Subject: x\r\n\r\n" + GRUESSE), ["EHLO"]),
+        (StreamedContent([b"Subject: x\r\n\r\n" + GRUESSE, b"end\r\n"]), ["EHLO"]),
+        (StreamedContent([b"Subject: x\r\n\r\n", GRUESSE, b"end\r\n"]), ["EHLO", "MAIL", "RCPT", "RCPT", "DATA"]),
+        (StreamedContent([b"Subject: x\r\n\r\n", GRUESSE]), ["EHLO", "MAIL", "RCPT", "RCPT", "DATA"]),
+    ],
+)
+async def test_8_bit_is_refused_in_our_words_where_the_server_does_not_take_it(content, commands):
+    async with smtp_server(extensions=("SIZE",)) as server:
+        outcome = await submit(server, replace(SUBMISSION, content=content))
+    assert (outcome.kind, server.steps, server.contents) == (OutcomeKind.PERMANENT, commands, [])
+    assert "8BITMIME" in outcome.reply
 
 
 async def test_envelope_sender_can_be_the_account_s():
