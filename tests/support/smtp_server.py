@@ -43,7 +43,7 @@ _OK = {
 class SmtpServer:
     """`replies` maps a step (connect, ehlo, starttls, auth, mail, rcpt, data, content) or one command line in lower
     case to a reply, DROP or HANG; or to a list of them, one a time, and then the usual reply. A lone surrogate in a
-    reply stands for its octet.
+    reply stands for its octet. `upload`: what it says in the middle of the content, and then DROP or HANG.
 
     Who signs in must give PASSWORD, as a password or as a token.
     """
@@ -115,6 +115,9 @@ class SmtpServer:
                     return  # it breaks off where the handshake should begin
                 await writer.start_tls(self.tls)
             if step == "data" and reply.startswith("3"):
+                if "upload" in self.replies:
+                    await self._break_in(reader, writer, *self.replies["upload"])
+                    return
                 await self._take_content(reader)
                 if not await self._say(writer, self._reply("content", "")):
                     return
@@ -128,6 +131,13 @@ class SmtpServer:
             given = base64.b64decode(await reader.readline())
         right = given.endswith(PASSWORD.encode()) or f"Bearer {PASSWORD}\x01" in given.decode()
         await self._say(writer, "235 2.7.0 welcome" if right else "535 5.7.8 wrong")
+
+    async def _break_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *replies: str) -> None:
+        await reader.read(2**16)
+        for reply in replies:
+            if not await self._say(writer, reply):
+                writer.write_eof()
+                await reader.read()  # what is under way: a reset would overtake the reply
 
     async def _take_content(self, reader: asyncio.StreamReader) -> None:
         if not self.takes_content:

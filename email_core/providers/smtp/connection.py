@@ -8,12 +8,12 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aiosmtplib
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
 from aiosmtplib.protocol import SMTPProtocol
 
 from email_core.providers.base import Outcome
@@ -30,9 +30,10 @@ from email_core.providers.smtp.settings import SmtpSettings, is_private
 
 CONNECT_SECONDS = 30.0  # for each step until the connection can be used
 COMMAND_SECONDS = 60.0
+MOST_DIGITS = 20  # of a number in EHLO (RFC 1870, 3)
 
 _CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
-NETWORK_ERRORS = (SMTPException, OSError, TimeoutError)
+NETWORK_ERRORS = (SMTPException, OSError, TimeoutError, UnicodeError)  # the last of a name that DNS cannot ask for
 
 Heard = Callable[[str, str], None]  # stage, detail: told of each step that was taken
 
@@ -49,6 +50,14 @@ class ConnectionLost(Exception):
     """The conversation broke off, or an answer was none that can be understood: the connection is closed."""
 
 
+class AnsweredEarly(Exception):
+    """The server refused the content before its end, so that nothing was sent. The connection is closed."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.code)
+        self.reply = reply
+
+
 class Connection:
     """What is kept between emails. `messages` counts the transactions begun on it."""
 
@@ -56,6 +65,7 @@ class Connection:
         self._client = client
         self._transport = client.transport  # the client forgets it when it closes
         self._watchdog = _Watchdog(self._abort)
+        self._answer: asyncio.Task[SMTPResponse] | None = None  # to the content that is on its way
         self.opened_at = opened_at
         self.used_at = opened_at
         self.messages = 0
@@ -88,27 +98,59 @@ class Connection:
             raise ValueError("a command has one line")  # a second one would be a command of somebody else's
         return await self._ask(line + b"\r\n", seconds or COMMAND_SECONDS)
 
-    async def end_content(self, octets: bytes, seconds: float) -> Reply:
-        """The rest of the content and the dot that ends it, together: the server need not wake twice. Raises
-        ConnectionLost."""
-        return await self._ask(octets + b".\r\n", seconds)
+    def begin_content(self) -> None:
+        """To be written piece by piece. A server may refuse it before its end, and then hang up or read no more: its
+        answer ends the upload. Raises ConnectionLost."""
+        try:
+            self._answer = asyncio.ensure_future(self._protocol().read_response())
+        except NETWORK_ERRORS as error:
+            raise ConnectionLost(words_of(error)) from error
+        self._answer.add_done_callback(self._stop_writing)
 
     async def write(self, octets: bytes) -> None:
-        """Content, no faster than the server takes it. Raises ConnectionLost."""
+        """Content, no faster than the server takes it. Raises ConnectionLost or AnsweredEarly."""
         try:
             protocol = self._protocol()
             protocol.write(octets)
             await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
         except NETWORK_ERRORS as error:
+            await self._heed_early_answer()
             self.close()
             raise ConnectionLost(words_of(error)) from error
 
-    async def _ask(self, octets: bytes, seconds: float) -> Reply:
+    async def end_content(self, octets: bytes, seconds: float) -> Reply:
+        """The rest of the content and the dot that ends it, together: the server need not wake twice. Raises
+        ConnectionLost or AnsweredEarly."""
+        answer = self._answer
+        if answer is not None:
+            if answer.done():
+                await self._heed_early_answer()
+            answer.remove_done_callback(self._stop_writing)
+            self._answer = None
+        return await self._ask(octets + b".\r\n", seconds, answer)
+
+    def _stop_writing(self, answer: asyncio.Task[SMTPResponse]) -> None:
+        if not answer.cancelled():
+            answer.exception()  # seen: it needs no line in the log
+        self._abort()
+
+    async def _heed_early_answer(self) -> None:
+        """Where the connection is closed there is an answer, or will be none."""
+        if self._answer is None:
+            return
+        await asyncio.wait({self._answer}, timeout=1.0)
+        with suppress(*NETWORK_ERRORS, asyncio.InvalidStateError):
+            reply = Reply.of(*self._answer.result())
+            if 400 <= reply.code < 600:
+                self.close()
+                raise AnsweredEarly(reply)
+
+    async def _ask(self, octets: bytes, seconds: float, answer: Awaitable[SMTPResponse] | None = None) -> Reply:
         self._watchdog.expect_within(seconds)
         try:
             protocol = self._protocol()
             protocol.write(octets)
-            code, message = await protocol.read_response()
+            code, message = await (answer or protocol.read_response())
         except NETWORK_ERRORS as error:
             self.close()
             words = f"timed out: no answer within {seconds:g} s" if self._watchdog.barked else words_of(error)
@@ -144,6 +186,8 @@ class Connection:
     def close(self) -> None:
         """At once: TLS's own goodbye would wait for the server's, for half a minute."""
         self._watchdog.stop()
+        if self._answer is not None:
+            self._answer.cancel()
         self._abort()
         self._client.close()
 
@@ -334,4 +378,5 @@ def _names(certificate: Any, x509: Any) -> str:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    """0 where it is none, or beyond all that anybody means."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0

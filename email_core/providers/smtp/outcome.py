@@ -98,6 +98,17 @@ def nobody_accepted(refusals: Mapping[str, Refusal]) -> Outcome:
     )
 
 
+def refusal_of_content(reply: Reply, accepted: Iterable[str], refusals: Mapping[str, Refusal]) -> Outcome:
+    """A refusal for those who were accepted. Who was to come later has not been tried yet: the email waits for them."""
+    told = {address: refused for address, (refused, _) in refusals.items()}
+    outcome = outcome_of_reply("data", reply, told)
+    waiting = [one for _, one in refusals.values() if one.kind is not OutcomeKind.PERMANENT]
+    if outcome.kind is not OutcomeKind.PERMANENT or not waiting:
+        return outcome
+    refused = dict.fromkeys(accepted, RecipientReply(RecipientVerdict.REFUSED, reply.text))
+    return replace(outcome, kind=OutcomeKind.TRANSIENT, recipients={**refused, **told}, retry_after=soonest(waiting))
+
+
 def soonest(outcomes: Iterable[Outcome]) -> timedelta | None:
     """None, the usual wait, as soon as one of them has no other."""
     waits = [outcome.retry_after for outcome in outcomes]
@@ -128,7 +139,10 @@ def _kind_of_all(last: OutcomeKind, verdicts: set[RecipientVerdict], *, all_had_
         return last
     if verdicts == {RecipientVerdict.ACCEPTED} and all_had_a_turn:
         return OutcomeKind.DELIVERED
-    return OutcomeKind.PARTLY_DELIVERED if RecipientVerdict.ACCEPTED in verdicts else last
+    if RecipientVerdict.ACCEPTED in verdicts:
+        return OutcomeKind.PARTLY_DELIVERED
+    is_over = all_had_a_turn and RecipientVerdict.LATER not in verdicts
+    return OutcomeKind.TRANSIENT if last is OutcomeKind.PERMANENT and not is_over else last
 
 
 def _leaves_any(outcome: Outcome) -> bool:

@@ -13,7 +13,7 @@ from email_core.logs import where
 from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, Steps, Submission
 from email_core.providers.features import Features
 from email_core.providers.smtp.authentication import Assertion, sign_in_of
-from email_core.providers.smtp.connection import Connection, Connector, Heard, NotConnected, unheard
+from email_core.providers.smtp.connection import NETWORK_ERRORS, Connection, Connector, Heard, NotConnected, unheard
 from email_core.providers.smtp.outcome import combined, outcome_of_failure, outcome_of_network
 from email_core.providers.smtp.pool import Pool
 from email_core.providers.smtp.settings import SmtpSettings
@@ -164,7 +164,7 @@ class SmtpProvider(Provider):
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(self._settings.server, self._settings.port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except NETWORK_ERRORS as error:
             raise NotConnected(replace(outcome_of_network("connect", error), stage="resolve")) from error
         return ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
 

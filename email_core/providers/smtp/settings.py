@@ -11,7 +11,10 @@ from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.providers.sender_dns import EXCHANGE_ONLINE, GMAIL, OUTLOOK, UNKNOWN, YAHOO, SenderDns
 from email_core.secret_store.base import SecretName
 
-_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]+")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(
+    rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?"
+)  # RFC 1035, 2.3.4; with the underscore of Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,12 +184,19 @@ def _oauth(parameters: Parameters) -> OAuthSettings:
 
 
 def _check(settings: SmtpSettings) -> None:
-    if not _HOST_NAME.fullmatch(settings.server):
+    if not _is_host(settings.server):
         raise _wrong("smtp_server", "is no host name", "Give the name alone, like smtp.contoso.com.")
-    if settings.local_hostname and not _HOST_NAME.fullmatch(settings.local_hostname):
+    if settings.local_hostname and not _is_host(settings.local_hostname):
         raise _wrong("smtp_local_hostname", "is no host name", "Give a name like app.contoso.com, or leave it empty.")
     _check_sign_in(settings)
     _check_certificates(settings)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(_HOST_NAME.fullmatch(text) or ip_address(text))
+    except ValueError:
+        return False
 
 
 def _check_sign_in(settings: SmtpSettings) -> None:

@@ -15,13 +15,14 @@ from email_core.content import Content, InlineContent
 from email_core.errors import StorageUnavailable
 from email_core.logs import where
 from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict, Submission
-from email_core.providers.smtp.connection import COMMAND_SECONDS, Connection, ConnectionLost, Heard
+from email_core.providers.smtp.connection import COMMAND_SECONDS, AnsweredEarly, Connection, ConnectionLost, Heard
 from email_core.providers.smtp.outcome import (
     Reply,
     beside_accepted,
     nobody_accepted,
     outcome_of_failure,
     outcome_of_reply,
+    refusal_of_content,
     refusal_of_recipient,
     soonest,
 )
@@ -29,6 +30,8 @@ from email_core.providers.smtp.outcome import (
 ANSWER_SECONDS = 120.0  # for the answer to the content: servers look for viruses before they give it
 WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits in memory for a slow server
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
+
+EIGHT_BIT = "the server does not offer 8BITMIME, which the content needs: it has octets beyond ASCII"
 
 TimeLeft = Callable[[], float]  # seconds
 
@@ -41,6 +44,10 @@ class Stale(Exception):
 
 class TooMany(Exception):
     """The whole transaction was refused for its many recipients: nothing was sent."""
+
+
+class _EightBit(Exception):
+    """Found in the middle of the content: before its end nothing was sent."""
 
 
 class Taken(NamedTuple):
@@ -78,6 +85,11 @@ class Transaction:
                 return await self._whole()
         except (Stale, TooMany):
             raise
+        except AnsweredEarly as error:
+            return Taken(self._refusal(error.reply))
+        except _EightBit:
+            self._connection.close()
+            return Taken(self._unfit(EIGHT_BIT))
         except ConnectionLost as error:
             return self._lost(str(error))
         except TimeoutError:
@@ -92,7 +104,6 @@ class Transaction:
         content = self._submission.content
         if isinstance(content, InlineContent) and content.size <= WRITTEN_AT_ONCE:
             return await self._run(content.octets, None)
-        self._stage = "data"
         async with aclosing(_pieces(content)) as pieces:
             return await self._run(await anext(pieces, b""), pieces)
 
@@ -114,7 +125,6 @@ class Transaction:
         is_reused = self._connection.messages > 0
         self._connection.messages += 1
         self._connection.is_clean = False
-        self._stage = "mail"
         try:
             reply = await self._connection.command(command)
         except ConnectionLost as error:
@@ -140,12 +150,21 @@ class Transaction:
     def _refused_before_mail(self, first: bytes) -> Outcome | None:
         if self._needs_smtputf8(first) and not self._connection.offers("smtputf8"):
             words = "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"
-            return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="mail")
+            return self._unfit(words)
+        if not (first.isascii() or self._takes_8_bit):
+            return self._unfit(EIGHT_BIT)
         size, limit = self._submission.content.size, self._connection.size_limit
         if limit is not None and size > limit:
             words = f"the server takes {limit} octets (SIZE); the message has {size}"
-            return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="mail")
+            return self._unfit(words)
         return None
+
+    def _unfit(self, words: str) -> Outcome:
+        return Outcome(kind=OutcomeKind.PERMANENT, reply=words, recipients=self._refusals, stage=self._stage)
+
+    @property
+    def _takes_8_bit(self) -> bool:
+        return self._connection.offers("8bitmime") or self._connection.offers("smtputf8")
 
     def _mail_command(self, first: bytes) -> bytes:
         content = self._submission.content
@@ -196,20 +215,23 @@ class Transaction:
 
     async def _all_but_the_last(self, first: bytes, rest: AsyncIterator[bytes], stuffing: "DotStuffing") -> bytes:
         """Uploads piece by piece, and returns the last one: it goes with what ends the content. Raises
-        ConnectionLost."""
-        last = b""
+        ConnectionLost or AnsweredEarly."""
+        last, takes_8_bit = b"", self._takes_8_bit
+        self._connection.begin_content()
         try:
             async with asyncio.timeout(COMMAND_SECONDS + self._upload_seconds):
                 async for piece in _small(first, rest):
                     await self._connection.write(stuffing.stuffed(last))
                     last = piece
+                    if not (takes_8_bit or piece.isascii()):
+                        raise _EightBit
         except TimeoutError:
             self._connection.close()
             raise ConnectionLost("timed out: the server did not take the content") from None
         return last
 
     async def _end(self, last: bytes) -> Outcome:
-        """Raises ConnectionLost."""
+        """Raises ConnectionLost or AnsweredEarly."""
         self._may_be_sent = True
         reply = await self._connection.end_content(last, ANSWER_SECONDS + self._upload_seconds)
         if reply.code >= 400:
@@ -234,7 +256,7 @@ class Transaction:
     def _refusal(self, reply: Reply) -> Outcome:
         if reply.says_too_many and len(self._accepted) > 1:
             raise TooMany
-        return outcome_of_reply("data", reply, self._refusals)
+        return refusal_of_content(reply, self._accepted, self._refused)
 
     @property
     def _refusals(self) -> dict[str, RecipientReply]:

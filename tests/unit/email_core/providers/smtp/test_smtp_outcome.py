@@ -149,6 +149,13 @@ def test_one_transaction_is_its_own_outcome():
     assert combined([(("bob@example.com",), outcome)]) is outcome
 
 
+def test_refusal_of_some_is_not_the_end_of_those_who_had_no_turn():
+    parts = [(("a", "b"), Outcome(kind=PERMANENT, reply="554 no"))]
+    outcome = combined(parts, left=("c",))
+    assert (outcome.kind, list(outcome.recipients)) == (TRANSIENT, ["a", "b"])
+    assert {one.verdict for one in outcome.recipients.values()} == {RecipientVerdict.REFUSED}
+
+
 def test_whoever_had_no_turn_has_no_reply():
     parts = [
         (("a", "b"), Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")),

@@ -122,6 +122,15 @@ async def test_server_that_says_nothing_is_given_up(step, kind, monkeypatch):
         assert (await submit(server)).kind is kind
 
 
+@pytest.mark.parametrize("name", ["smtp..contoso.com", "x" * 64 + ".contoso.com"])
+async def test_name_that_dns_cannot_ask_for_is_an_outcome(name):
+    async with smtp_server() as server:
+        with provider(server, server=name) as one:
+            outcome, rehearsal = await one.submit(SUBMISSION), await one.rehearse(None)
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.TRANSIENT, "connect")
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("resolve", False)]
+
+
 async def test_no_server_is_transient():
     async with smtp_server() as server:
         server.port = free_port()
@@ -161,6 +170,17 @@ async def test_one_refused_and_one_deferred_is_transient_and_says_which():
     assert server.contents == []
 
 
+async def test_content_refused_for_those_accepted_leaves_the_deferred_one_waiting():
+    replies = {"rcpt to:<eve@example.com>": "450 4.2.0 greylisted", "content": "550 5.7.1 not from you"}
+    async with smtp_server(replies) as server:
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.TRANSIENT, "550 5.7.1 not from you")
+    assert {address: (one.verdict, one.reply) for address, one in outcome.recipients.items()} == {
+        "bob@example.com": (RecipientVerdict.REFUSED, "550 5.7.1 not from you"),
+        "eve@example.com": (RecipientVerdict.LATER, "450 4.2.0 greylisted"),
+    }
+
+
 async def test_message_over_the_server_s_size_is_refused_before_it_is_sent():
     async with smtp_server(extensions=("SIZE 10",)) as server:
         outcome = await submit(server)
@@ -174,7 +194,7 @@ async def test_server_that_knows_only_helo_gets_the_mail():
         assert (await submit(server)).kind is OutcomeKind.DELIVERED
 
 
-@pytest.mark.parametrize("extension", ["SIZE", "SIZE 0"])
+@pytest.mark.parametrize("extension", ["SIZE", "SIZE 0", "SIZE " + "9" * 5_000, "SIZE ²"])
 async def test_server_without_a_size_limit_takes_any(extension):
     async with smtp_server(extensions=(extension,)) as server:
         assert (await submit(server)).kind is OutcomeKind.DELIVERED

@@ -82,6 +82,11 @@ def test_envelope_is_the_account_s_where_it_is_to_be():
         ({"smtp_authentication": "none", "smtp_user_name": "ann"}, "smtp_user_name"),
         ({"smtp_authentication": "password"}, "smtp_user_name"),
         ({"smtp_preset": "gmail"}, "smtp_user_name"),
+        ({"smtp_server": "smtp..contoso.com"}, "smtp_server"),
+        ({"smtp_server": "a..b"}, "smtp_server"),
+        ({"smtp_server": "x" * 64 + ".contoso.com"}, "smtp_server"),
+        ({"smtp_server": "x." * 127 + "com"}, "smtp_server"),
+        ({"smtp_local_hostname": "app..contoso.com"}, "smtp_local_hostname"),
         ({"smtp_envelope_sender": "account", "smtp_user_name": "ann"}, "smtp_envelope_sender"),
         ({**APP, "smtp_authentication": "oauth", "smtp_tenant_id": ""}, "smtp_tenant_id"),
         ({**APP, "smtp_authentication": "oauth", "smtp_client_id": ""}, "smtp_client_id"),
@@ -99,6 +104,13 @@ def test_parameters_that_do_not_go_together_are_refused_with_a_fix(parameters, n
         settings(**parameters)
     assert refusal.value.setting == SETTING_PREFIX + named
     assert refusal.value.fix.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "server", ["relay", "x" * 63 + ".contoso.com.", "mail_1.contoso.com", "192.0.2.1", "2001:db8::1"]
+)
+def test_server_is_a_name_or_an_address(server):
+    assert settings(smtp_server=server).server == server
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "10.1.2.3", "::1", "localhost", "relay"])

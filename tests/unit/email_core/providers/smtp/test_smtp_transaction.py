@@ -15,7 +15,7 @@ from email_core.providers.base import OutcomeKind, RecipientVerdict, Submission
 from email_core.providers.smtp import connection, pool, transaction
 from email_core.providers.smtp.outcome import LATER
 from email_core.providers.smtp.transaction import DotStuffing
-from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, smtp_server
+from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, secrets, smtp_server
 
 ACCEPTED, REFUSED, WAITS = RecipientVerdict.ACCEPTED, RecipientVerdict.REFUSED, RecipientVerdict.LATER
 
@@ -117,6 +117,43 @@ async def test_content_that_the_server_does_not_take_in_time_was_not_sent(monkey
     assert "timed out" in outcome.reply
 
 
+TOO_LARGE = "552 5.3.4 message too large"
+LARGE = [b"Subject: x\r\n\r\n", *[b"x" * 1_000_000 + b"\r\n"] * 20]
+
+
+# what the server says in the middle of the content -> what it means
+@pytest.mark.parametrize(
+    ("said", "kind", "reply"),
+    [
+        ((TOO_LARGE, DROP), OutcomeKind.PERMANENT, TOO_LARGE),
+        ((TOO_LARGE, HANG), OutcomeKind.PERMANENT, TOO_LARGE),
+        (("451 4.3.0 later", DROP), OutcomeKind.TRANSIENT, "451 4.3.0 later"),
+        (("250 2.0.0 queued", HANG), OutcomeKind.TRANSIENT, "lost before the content was sent"),
+        ((DROP,), OutcomeKind.TRANSIENT, "lost before the content was sent"),
+    ],
+)
+async def test_answer_in_the_middle_of_the_content_means(said, kind, reply):
+    async with smtp_server({"upload": said}) as server, asyncio.timeout(5):
+        outcome = await submit(server, streamed(*LARGE))
+    assert (outcome.kind, outcome.stage) == (kind, "data")
+    assert outcome.reply.startswith(reply)
+
+
+async def test_answer_before_the_last_piece_is_seen():
+    async def pieces():
+        yield b"Subject: x\r\n\r\nfirst\r\n"
+        yield b"second\r\n"
+        await server.hanging.wait()
+        await asyncio.sleep(0)
+        yield b"last\r\n"
+
+    content = StreamedContent([b"x" * 40])
+    content.chunks = pieces
+    async with smtp_server({"upload": (TOO_LARGE, HANG)}) as server, asyncio.timeout(5):
+        outcome = await submit(server, replace(SUBMISSION, content=content))
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.PERMANENT, TOO_LARGE)
+
+
 async def test_time_for_the_answer_grows_with_the_size(monkeypatch):
     monkeypatch.setattr(transaction, "ANSWER_SECONDS", 0.01)
     monkeypatch.setattr(transaction, "SLOWEST_UPLOAD", 1)
@@ -148,6 +185,26 @@ async def test_8_bit_is_declared_only_where_it_may_be_needed():
         await submit(server, replace(SUBMISSION, content=InlineContent("Subject: x\r\n\r\nGrüße\r\n".encode())))
     mails = [command for command in server.commands if command.startswith("MAIL")]
     assert ["8BITMIME" in mail for mail in mails] == [False, True]
+
+
+GRUESSE = "Grüße\r\n".encode()
+
+
+# content in octets beyond ASCII, where the server did not say that it takes them (RFC 6152)
+@pytest.mark.parametrize(
+    ("content", "commands"),
+    [
+        (InlineContent(b"Subject: x\r\n\r\n" + GRUESSE), ["EHLO"]),
+        (StreamedContent([b"Subject: x\r\n\r\n" + GRUESSE, b"end\r\n"]), ["EHLO"]),
+        (StreamedContent([b"Subject: x\r\n\r\n", GRUESSE, b"end\r\n"]), ["EHLO", "MAIL", "RCPT", "RCPT", "DATA"]),
+        (StreamedContent([b"Subject: x\r\n\r\n", GRUESSE]), ["EHLO", "MAIL", "RCPT", "RCPT", "DATA"]),
+    ],
+)
+async def test_8_bit_is_refused_in_our_words_where_the_server_does_not_take_it(content, commands):
+    async with smtp_server(extensions=("SIZE",)) as server:
+        outcome = await submit(server, replace(SUBMISSION, content=content))
+    assert (outcome.kind, server.steps, server.contents) == (OutcomeKind.PERMANENT, commands, [])
+    assert "8BITMIME" in outcome.reply
 
 
 async def test_envelope_sender_can_be_the_account_s():
@@ -340,6 +397,17 @@ async def test_recipient_refused_before_the_connection_was_lost_stays_refused():
         outcome = await submit(server)
     assert outcome.kind is OutcomeKind.TRANSIENT
     assert {address: one.verdict for address, one in outcome.recipients.items()} == {"bob@example.com": REFUSED}
+
+
+async def test_sign_in_refused_in_a_later_part_is_what_the_outcome_tells():
+    replies = {"auth": ["235 welcome", "535 5.7.8 wrong"], "mail": ["250 OK", "421 bye"]}
+    async with smtp_server(replies, (*EXTENSIONS, "AUTH PLAIN")) as server:
+        with provider(
+            server, secrets(smtp_password="x"), authentication="password", user_name="ann", most_recipients=4
+        ) as one:
+            outcome = await one.submit(MANY)
+    assert (outcome.stage, outcome.code, outcome.reply) == ("auth", 535, "535 5.7.8 wrong")
+    assert outcome.recipients["r0@example.com"].verdict is ACCEPTED
 
 
 async def test_server_that_goes_away_between_two_transactions_leaves_the_rest_waiting():
