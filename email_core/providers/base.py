@@ -52,8 +52,8 @@ class RecipientReply:
 class Outcome:
     """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
     whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for. `stage` (connect,
-    tls, ehlo, credential, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given. `trace`
-    names the calls for the provider's own support."""
+    tls, ehlo, credential, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given.
+    `trace` names the calls for the provider's own support."""
 
     kind: OutcomeKind
     reply: str = field(repr=False)
@@ -102,8 +102,8 @@ class Submission(Envelope):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or request. One that failed
-    may be the credential as well. `detail` is what was found or answered there."""
+    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or credential, request. One
+    that failed may be the credential in any case. `detail` is what was found or answered there."""
 
     name: str
     succeeded: bool
