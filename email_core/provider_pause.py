@@ -126,18 +126,26 @@ class ProviderPauses:
             return self._known(provider).paused_until if is_refusal(outcome) else None
         return None
 
+    async def learn_from_test(self, provider: Provider, outcome: Outcome) -> None:
+        """Somebody asked for it, paused or not: it counts in any case. What gets through lifts a pause that this
+        process knows nothing of yet. Raises StorageUnavailable."""
+        if is_refusal(outcome):
+            await self._refused(provider, outcome)
+        elif shows_that_it_works(outcome):
+            await self.lift(provider)
+
     async def lift(self, provider: Provider) -> None:
         """After a test email that got through, or a new secret. Raises StorageUnavailable."""
         provider.sign_in_anew()
         await self._change(row_of(provider), lambda _: ProviderState())
 
-    async def _refused(self, provider: Provider, outcome: Outcome, began: datetime) -> ProviderState:
+    async def _refused(self, provider: Provider, outcome: Outcome, began: datetime | None = None) -> ProviderState:
         now = self._clock()
-        state = await self._change(
-            row_of(provider),
-            lambda state: state.after_refusal(outcome, now) if state.heeds(began) else state,
-            at_once=True,
-        )
+
+        def edit(state: ProviderState) -> ProviderState:
+            return state.after_refusal(outcome, now) if began is None or state.heeds(began) else state
+
+        state = await self._change(row_of(provider), edit, at_once=True)
         logger.warning(
             "provider %s is paused until %s after %d refusals",
             provider.name,

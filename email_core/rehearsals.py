@@ -1,5 +1,5 @@
 """The test email: sent now, through no queue, with every step told (facts of the modelled system: "sends one through
-the chosen provider and shows the outcome"). A paused provider is tried too: that is how one sees that it works again.
+the chosen provider and shows the outcome"). A paused provider is tried too: that is how one sees that it works again. Refused, the pause becomes longer.
 """
 
 import logging
@@ -18,7 +18,7 @@ from email_core.message import Address, Message
 from email_core.mime import build_mime
 from email_core.outbox import default_address
 from email_core.parameters import SETTING_PREFIX, Parameters
-from email_core.provider_pause import ProviderPauses, shows_that_it_works
+from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import LONGEST_REHEARSAL, Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
 
 SUBJECT = "Test email"
@@ -59,9 +59,15 @@ class Rehearsals:
         started = time.monotonic()
         rehearsal = await provider.rehearse(submission, seconds)
         report = _report(provider.name, rehearsal, time.monotonic() - started)
-        if rehearsal.outcome is not None:
-            await self._learn(provider, rehearsal.outcome)
+        await self._learn(provider, rehearsal.outcome)
         return report
+
+    async def sign_in(self, provider: Provider, seconds: float) -> Rehearsal:
+        """The way of a test email, as far as it goes without one: up to and with the sign-in. Not for a provider that
+        is paused: nobody asked for one more try."""
+        rehearsal = await provider.rehearse(None, seconds)
+        await self._learn(provider, rehearsal.outcome)
+        return rehearsal
 
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:
@@ -71,13 +77,10 @@ class Rehearsals:
             )
         return self._providers[name]
 
-    async def _learn(self, provider: Provider, outcome: Outcome) -> None:
-        """Unlike an email's attempt, a test that gets through lifts a pause that this process knows nothing of yet."""
+    async def _learn(self, provider: Provider, outcome: Outcome | None) -> None:
         try:
-            if shows_that_it_works(outcome):
-                await self._pauses.lift(provider)
-            else:
-                await self._pauses.learn(provider, outcome, self._clock())
+            if outcome is not None:
+                await self._pauses.learn_from_test(provider, outcome)
         except StorageUnavailable as error:
             logger.warning("what a test email showed of provider %s is not recorded: %s", provider.name, where(error))
 

@@ -1,4 +1,5 @@
-"""Each step of a provider's way up to the sign-in, or, with an address, of a test email's."""
+"""Each step of a provider's way up to the sign-in, or, with an address, of a test email's. A provider that is paused is
+tried with a test email alone: each sign-in may bring the account nearer to being locked out."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from email_core.diagnosis import Diagnosis
 from email_core.doctor.finding import Finding, failed, ok, skipped, warning
 from email_core.errors import StorageUnavailable
 from email_core.message import Address
-from email_core.provider_overview import ProviderOverview
+from email_core.provider_overview import Pause, ProviderOverview
 from email_core.providers.base import LONGEST_REHEARSAL, Provider, Step
 from email_core.rehearsals import Rehearsals, diagnosis_of
 
@@ -28,23 +29,25 @@ class ProviderCheck:
         cautions = [
             warning("parameters", words, "Change it, or leave it if it is meant.") for words in provider.warnings
         ]
-        pause = await self._pause(provider)  # first: a test email may end it
-        return [*cautions, *pause, *await self._steps(provider)]
-
-    async def _pause(self, provider: Provider) -> list[Finding]:
         try:
             async with asyncio.timeout(PAUSE_SECONDS):
-                pause = await self.overview.pause_of(provider)
+                pause = await self.overview.pause_of(provider)  # first: a test email may end it
         except (StorageUnavailable, TimeoutError):
-            return [skipped("pause", "the storage does not answer")]
+            unknown = skipped("pause", "the storage does not answer")
+            return [*cautions, unknown, *await self._steps(provider)]
         if pause is None:
-            return []
-        detail = f"until {pause.until:%H:%M:%S} UTC, after {_counted(pause.refusals)}: {pause.reply}"
-        return [warning("pause", detail, f"{pause.diagnosis.fix} Then send a test email, which ends the pause.")]
+            return [*cautions, *await self._steps(provider)]
+        if self.to is None:
+            return [
+                *cautions,
+                _paused(pause),
+                skipped("sign-in", f"not tried: paused until {pause.until:%H:%M:%S} UTC"),
+            ]
+        return [*cautions, _paused(pause), *await self._steps(provider)]
 
     async def _steps(self, provider: Provider) -> list[Finding]:
         if self.to is None:
-            rehearsal = await provider.rehearse(None, SECONDS)
+            rehearsal = await self.rehearsals.sign_in(provider, SECONDS)
             steps, diagnosis = rehearsal.steps, diagnosis_of(provider.name, rehearsal.outcome)
         else:
             report = await self.rehearsals.send(provider.name, self.to, LONGEST_REHEARSAL)
@@ -52,6 +55,13 @@ class ProviderCheck:
         if not steps:
             return [skipped("sign-in", "is seen with a test email alone", "Name somebody who gets one: --to ADDRESS.")]
         return [_step(step, diagnosis) for step in steps]
+
+
+def _paused(pause: Pause) -> Finding:
+    detail = f"until {pause.until:%H:%M:%S} UTC, after {_counted(pause.refusals)}: {pause.reply}"
+    return warning(
+        "pause", detail, f"{pause.diagnosis.fix} Then send a test email, which ends the pause: --to ADDRESS."
+    )
 
 
 def _step(step: Step, diagnosis: Diagnosis | None) -> Finding:

@@ -105,8 +105,8 @@ class Submission(Envelope):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or request. One that failed
-    may be the credential as well. `detail` is what was found or answered there."""
+    """One thing that a rehearsal did: resolve, connect, tls, ehlo, auth, mail, rcpt, data; or credential, request. One
+    that failed may be the credential in any case. `detail` is what was found or answered there."""
 
     name: str
     succeeded: bool

@@ -77,9 +77,9 @@ def outcome_of_answer(answer: Answer, now: datetime, *, sends: bool = False) -> 
 
 
 def outcome_of_no_token(failure: NoToken) -> Outcome:
-    outcome = _outcome_of_words("auth", failure.words, mends_itself=failure.mends_itself)
+    outcome = _outcome_of_words("credential", failure.words, mends_itself=failure.mends_itself)
     return Outcome(
-        kind=outcome.kind, reply=outcome.reply, retry_after=outcome.retry_after, stage="auth", trace=failure.trace
+        kind=outcome.kind, reply=outcome.reply, retry_after=outcome.retry_after, stage="credential", trace=failure.trace
     )
 
 

@@ -97,7 +97,7 @@ class GraphProvider(Provider):
             return Proof.LATER if refused.outcome.kind in _PASSING else Proof.NONE
 
     def _steps(self, submission: Submission | None) -> Steps:
-        return Steps(("auth", *("request",) * bool(submission)), time.monotonic)
+        return Steps(("credential", *("request",) * bool(submission)), time.monotonic)
 
     async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
         """With a new token: the old one may be of before a permission was granted."""
@@ -106,13 +106,16 @@ class GraphProvider(Provider):
             await self._client.sign_in()
         except Refused as refused:
             return refused.outcome
-        steps.heard("auth", "a token was given")
+        steps.heard("credential", "a token was given")
         if submission is None:
             return None
         outcome = await self.submit(submission)
         if outcome.kind is OutcomeKind.DELIVERED:
             steps.heard("request", outcome.reply)
         return outcome
+
+    def sign_in_anew(self) -> None:
+        self._tokens.forget()
 
     def close(self) -> None:
         closing = asyncio.ensure_future(self.aclose())

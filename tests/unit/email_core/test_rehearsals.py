@@ -134,6 +134,14 @@ async def test_refused_sign_in_pauses_the_provider(world):
     assert (state.paused_until, state.stage, state.code) == (NOON + FIRST_PAUSE, "auth", 535)
 
 
+async def test_refused_sign_in_makes_a_pause_longer(world):
+    await world.pause()
+    world.smtp.outcome = WRONG_PASSWORD
+    await world.send()
+    state, _ = await world.states.read(row_of(world.smtp))
+    assert (state.refusals, state.paused_until) == (2, NOON + 2 * FIRST_PAUSE)
+
+
 @pytest.mark.parametrize("outcome", [DELIVERED, WRONG_PASSWORD])
 async def test_storage_that_fails_takes_nothing_from_the_report(world, outcome):
     world.smtp.outcome, world.states.fails = outcome, True

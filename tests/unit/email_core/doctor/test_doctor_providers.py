@@ -72,16 +72,32 @@ async def test_steps_end_with_the_one_that_failed_and_no_secret_is_told(replies,
     assert "ann@contoso.com" not in repr(findings)
 
 
-async def test_pause_is_told_and_the_provider_tried_all_the_same():
+async def test_paused_provider_is_told_and_not_tried():
     async with world() as one:
         await one.pauses.learn(one.provider, WRONG_PASSWORD, NOON)
-        findings = await one.findings()
+        *_, pause, sign_in = await one.findings()
         is_paused = await one.pauses.waits_until(one.provider) is not None
-    pause = next(finding for finding in findings if finding.what == "pause")
-    assert pause.verdict is WARNING
+    assert (pause.what, pause.verdict) == ("pause", WARNING)
     assert pause.detail == "until 12:01:00 UTC, after 1 refusal: 535 5.7.8 a***@contoso.com"
-    assert findings[-1].verdict is OK
-    assert is_paused  # looking changes nothing
+    assert (sign_in.verdict, sign_in.detail) == (SKIPPED, "not tried: paused until 12:01:00 UTC")
+    assert is_paused
+    assert one.server.connections == 0
+
+
+async def test_paused_provider_is_tried_with_a_test_email_which_ends_the_pause():
+    async with world() as one:
+        await one.pauses.learn(one.provider, WRONG_PASSWORD, NOON)
+        findings = await one.findings(Address("bob@example.com"))
+        pause = await ProviderPauses(one.states, Clock()).waits_until(one.provider)
+    assert [finding.what for finding in findings][1:2] == ["pause"]
+    assert (len(one.server.contents), pause) == (1, None)
+
+
+async def test_refused_sign_in_pauses_the_provider_and_the_next_look_does_not_try_it():
+    async with world(password="wrong") as one:
+        for _ in range(3):
+            await one.findings()
+    assert one.server.steps.count("AUTH") == 1
 
 
 async def test_without_storage_only_the_pause_is_not_known(monkeypatch):

@@ -292,7 +292,7 @@ async def test_message_id_with_a_quotation_mark_is_looked_for_as_it_is():
 async def test_rehearsal_tells_the_token_and_the_request_apart():
     async with graph_server() as server, graph_provider(server) as provider:
         rehearsal = await provider.rehearse(SUBMISSION)
-    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("auth", True), ("request", True)]
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("credential", True), ("request", True)]
     assert rehearsal.outcome.kind is KINDS.DELIVERED
 
 
@@ -303,16 +303,24 @@ async def test_rehearsal_takes_a_new_token_as_a_permission_may_have_been_granted
     assert server.calls("token") == 2
 
 
+async def test_signing_in_anew_takes_a_new_token():
+    async with graph_server() as server, graph_provider(server) as provider:
+        await provider.submit(SUBMISSION)
+        provider.sign_in_anew()
+        await provider.submit(SUBMISSION)
+    assert server.calls("token") == 2
+
+
 async def test_rehearsal_without_an_email_ends_with_the_sign_in():
     async with graph_server() as server, graph_provider(server) as provider:
         rehearsal = await provider.rehearse(None)
-    assert ([step.name for step in rehearsal.steps], rehearsal.outcome, server.sent) == (["auth"], None, [])
+    assert ([step.name for step in rehearsal.steps], rehearsal.outcome, server.sent) == (["credential"], None, [])
 
 
 async def test_rehearsal_that_gets_no_token_ends_there():
     async with graph_server(secret="another") as server, graph_provider(server) as provider:
         rehearsal = await provider.rehearse(SUBMISSION)
-    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("auth", False)]
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("credential", False)]
     assert rehearsal.outcome.kind is KINDS.CONFIGURATION
 
 

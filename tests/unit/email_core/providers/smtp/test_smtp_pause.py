@@ -11,6 +11,7 @@ from email_core.parameters import Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.smtp import connection
 from email_core.record import EmailRecord
+from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell
 from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryProviderStates
@@ -73,6 +74,18 @@ async def test_sign_in_that_fails_in_any_way_is_tried_once_and_all_mail_stays_un
             assert await world.is_paused()
     assert server.steps.count("AUTH") == 1
     assert {record.status for record in records} == {Status.UNSENT}
+
+
+async def test_new_password_is_tried_at_once_when_the_pause_is_lifted():
+    store = secrets(smtp_password="wrong")
+    async with smtp_server(extensions=OFFERS) as server:
+        with provider(server, store, **SIGNS_IN) as smtp:
+            world = World(smtp)
+            await world.send()
+            await store.put(SecretName.SMTP_PASSWORD, PASSWORD)
+            await world.pauses.lift(smtp)
+            assert (await world.send()).status is Status.SENT
+    assert server.steps.count("AUTH") == 2
 
 
 async def test_vault_that_does_not_answer_pauses_nothing_as_nobody_signed_in():
