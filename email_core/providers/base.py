@@ -53,8 +53,8 @@ class RecipientReply:
 class Outcome:
     """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
     whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for. `stage` (connect,
-    tls, ehlo, credential, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given. `trace`
-    names the calls for the provider's own support."""
+    tls, ehlo, credential, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given.
+    `trace` names the calls for the provider's own support."""
 
     kind: OutcomeKind
     reply: str = field(repr=False)

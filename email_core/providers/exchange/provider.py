@@ -91,23 +91,26 @@ class ExchangeProvider(Provider):
         return Proof.SENT if found else Proof.NONE
 
     def _steps(self, submission: Submission | None) -> Steps:
-        return Steps(("auth", *("request",) * bool(submission)), time.monotonic)
+        return Steps(("credential", *("request",) * bool(submission)), time.monotonic)
 
     async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
         """The server is first asked something when it gets the email: before that only the credential can be had."""
-        if self._tokens is not None:
-            self._tokens.forget()
+        self.sign_in_anew()
         try:
             await self._credential()
         except _NoCredential as failure:
             return failure.outcome
-        steps.heard("auth", "there is a token" if self._tokens else "there is a password")
+        steps.heard("credential", "there is a token" if self._tokens else "there is a password")
         if submission is None:
             return None
         outcome = await self.submit(submission)
         if outcome.kind is OutcomeKind.DELIVERED:
             steps.heard("request", outcome.reply)
         return outcome
+
+    def sign_in_anew(self) -> None:
+        if self._tokens is not None:
+            self._tokens.forget()
 
     def close(self) -> None:
         if self._ews is not None:
@@ -161,7 +164,7 @@ class ExchangeProvider(Provider):
             try:
                 return await self._tokens.token(instead_of=instead_of)
             except NoToken as failure:
-                outcome = outcome_of_words("auth", failure.words, mends_itself=failure.mends_itself)
+                outcome = outcome_of_words("credential", failure.words, mends_itself=failure.mends_itself)
                 raise _NoCredential(outcome) from failure
         if instead_of is not None:
             self._secrets.refresh(SecretName.EXCHANGE_PASSWORD)
@@ -169,7 +172,7 @@ class ExchangeProvider(Provider):
             return await self._secrets.get(SecretName.EXCHANGE_PASSWORD)
         except SecretUnreadable as error:
             passes = error.reason is SecretFault.UNREACHABLE
-            raise _NoCredential(outcome_of_words("auth", str(error), mends_itself=passes)) from error
+            raise _NoCredential(outcome_of_words("credential", str(error), mends_itself=passes)) from error
 
     def _server(self) -> "Ews":
         """exchangelib is an optional package, and takes half a second to import: not before it is needed."""

@@ -153,7 +153,7 @@ async def test_password_that_was_changed_meanwhile_is_tried_at_once():
 async def test_password_that_is_missing_is_told_with_its_fix():
     async with ews_server() as server:
         outcome = await submit(server, password=None)
-    assert (outcome.kind, outcome.stage, server.operations) == (KINDS.CONFIGURATION, "auth", [])
+    assert (outcome.kind, outcome.stage, server.operations) == (KINDS.CONFIGURATION, "credential", [])
     assert f"PUT /api/secrets/{SecretName.EXCHANGE_PASSWORD}" in outcome.reply
 
 
@@ -262,14 +262,14 @@ async def test_proof_where_it_was_not_sent(fault, parameters, proof):
 async def test_rehearsal_sends_and_tells_each_step():
     async with ews_server() as server, exchange_provider(server) as provider:
         rehearsal = await provider.rehearse(SUBMISSION)
-    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("auth", True), ("request", True)]
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("credential", True), ("request", True)]
     assert len(server.sent) == 1
 
 
 async def test_rehearsal_without_a_password_ends_there():
     async with ews_server() as server, exchange_provider(server, password=None) as provider:
         rehearsal = await provider.rehearse(None)
-    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("auth", False)]
+    assert [(step.name, step.succeeded) for step in rehearsal.steps] == [("credential", False)]
     assert rehearsal.outcome.kind is KINDS.CONFIGURATION
 
 
