@@ -38,8 +38,6 @@ from email_core.timer_runs import TimerRuns
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
 
-FEDERATION_SCOPE = "api://AzureADTokenExchange/.default"
-
 _MEBIBYTE = 1024 * 1024
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
 _BACKOFF: dict[str, Any] = {  # seconds; the queue and blob clients' own is 15 and more, while a caller waits
@@ -192,7 +190,11 @@ def configured_providers(
 
 def _smtp(parameters: Parameters, secrets: SecretStore) -> Provider | None:
     smtp = SmtpSettings.from_parameters(parameters)
-    return SmtpProvider(smtp, secrets, assertion=_assertion(smtp)) if smtp else None
+    if smtp is None:
+        return None
+    is_trusted = smtp.oauth is not None and smtp.oauth.credential == "federation"
+    identity = _identity(smtp.oauth.managed_identity_client_id) if smtp.oauth and is_trusted else None
+    return SmtpProvider(smtp, secrets, identity=identity)
 
 
 def _graph(
@@ -227,16 +229,6 @@ def _identity(client_id: str | None) -> Identity:
         return given.token, given.expires_on
 
     return token
-
-
-def _assertion(smtp: SmtpSettings) -> Callable[[], str] | None:
-    """The managed identity's token for an app registration that trusts it. The identity blocks while it asks."""
-    if smtp.oauth is None or smtp.oauth.credential != "federation":
-        return None
-    from azure.identity import ManagedIdentityCredential
-
-    identity = ManagedIdentityCredential(client_id=smtp.oauth.managed_identity_client_id)
-    return lambda: identity.get_token(FEDERATION_SCOPE).token
 
 
 def secret_store(settings: Mapping[str, str]) -> SecretStore:

@@ -243,11 +243,9 @@ class _Mailbox:
         self.freed = asyncio.Event()
 
     def may_start(self, now: datetime) -> bool:
-        """Whether one more email may go now. What is more than this process's share is not used any more."""
+        """Whether one more email may go now, after the row was asked where it must be."""
         holding = self.state.holdings.get(self._holder)
-        if holding is None or holding.until <= now:
-            return False
-        return self.running < min(holding.slots, self.state.share_of(self._holder, self._limit, now))
+        return holding is not None and holding.until > now and self.running < holding.slots
 
     def needs_claim(self, now: datetime) -> bool:
         """Whether the row must be asked, or told, before one more email goes."""

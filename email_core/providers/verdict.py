@@ -1,25 +1,28 @@
 """What a diagnosis means for an email: the same rule for every provider that goes by the catalogue. Pure."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 
 from email_core.diagnosis import Diagnosis
 from email_core.providers.base import BEFORE_MAIL, OutcomeKind
+from email_core.text import without_control_characters
 
 LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # what clients make of octets that are no UTF-8, and no storage takes
 
 
 def kind_of(found: Diagnosis, stage: str, *, for_good: bool) -> OutcomeKind:
     """By the catalogue; for what it does not know, by what the answer's code says."""
-    if found.category == "credentials" and found.retry == "soon":
-        return OutcomeKind.TRANSIENT  # a token that was too old
     if found.category in ("configuration", "credentials"):
         return OutcomeKind.CONFIGURATION
     ends = for_good if found.category == "unknown" else found.retry == "no"
     if not ends:
         return OutcomeKind.TRANSIENT
-    return OutcomeKind.CONFIGURATION if stage in BEFORE_MAIL else OutcomeKind.PERMANENT
+    if stage not in BEFORE_MAIL:
+        return OutcomeKind.PERMANENT
+    return OutcomeKind.CONFIGURATION if stage in ("tls", "credential", "auth") else OutcomeKind.TRANSIENT
 
 
 def wait_of(found: Diagnosis) -> timedelta | None:
@@ -28,7 +31,14 @@ def wait_of(found: Diagnosis) -> timedelta | None:
 
 
 def words_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def clean(text: str) -> str:
+    """Of a server's words, which may be octets of any kind: text on one line that can be stored."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return without_control_characters(_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

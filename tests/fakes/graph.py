@@ -1,7 +1,7 @@
 """A stand-in for Microsoft Graph and its login server, which behaves as facts/graph.md says, faults included.
 
 One HTTPS server is all of them: `/{tenant}/oauth2/v2.0/token` gives tokens, `/v1.0/users/...` is Graph, and
-`/upload/...` is where upload sessions lead. `python -m tests.fakes.graph` starts it by hand.
+`/upload/...` is where upload sessions lead. `python -m dev.graph` starts it by hand.
 """
 
 import asyncio

@@ -97,5 +97,5 @@ async def test_token_that_is_not_taken_is_a_matter_of_configuration(dovecot, aut
 async def test_secret_that_the_token_endpoint_refuses_is_a_matter_of_configuration(dovecot, authority, trusted):
     with running_token_endpoint(authority, TOKEN, SECRET) as endpoint:
         outcome = await submit(dovecot, endpoint, trusted, recipient="eve@example.com", secret="old")
-    assert (outcome.kind, outcome.stage) == (OutcomeKind.CONFIGURATION, "auth")
+    assert (outcome.kind, outcome.stage) == (OutcomeKind.CONFIGURATION, "credential")
     assert "AADSTS7000215" in outcome.reply

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from email_core.diagnosis import diagnose
 from email_core.providers.base import Outcome, OutcomeKind
-from email_core.providers.verdict import chain, kind_of, tls_failure, wait_of
+from email_core.providers.verdict import chain, clean, kind_of, tls_failure, wait_of
 
 PROVIDER = "exchange"
 LONGEST_WORDS = 300  # characters: some errors repeat the whole answer
@@ -75,4 +75,4 @@ def _code(words: str) -> int | None:
 def _words(error: BaseException) -> str:
     """`ErrorSendAsDenied: ...`, without the headers and the body that some errors have in their text."""
     text = " ".join(_ANSWER.sub("", str(error)).split())
-    return f"{type(error).__name__}: {text}"[:LONGEST_WORDS] if text else type(error).__name__
+    return clean(f"{type(error).__name__}: {text}"[:LONGEST_WORDS] if text else type(error).__name__)

@@ -95,8 +95,7 @@ class ExchangeProvider(Provider):
 
     async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
         """The server is first asked something when it gets the email: before that only the credential can be had."""
-        if self._tokens is not None:
-            self._tokens.forget()
+        self.sign_in_anew()
         try:
             await self._credential()
         except _NoCredential as failure:

@@ -35,8 +35,13 @@ class Trace:
 
     def __init__(self) -> None:
         self._calls: list[str] = []
+        self.may_have_sent = False  # the last call sends, and has no answer
+
+    def calling(self, *, sends: bool) -> None:
+        self.may_have_sent = sends
 
     def called(self, step: str, client_id: str, answer: Answer | None) -> None:
+        self.may_have_sent = self.may_have_sent and answer is None
         self._calls.append(f"{step} {client_id}/{answer.headers.get('request-id', '') if answer else ''}")
 
     def __str__(self) -> str:
@@ -125,6 +130,7 @@ class GraphClient:
     ) -> Answer:
         client_id, answer = str(uuid.uuid4()), None
         own = {"Authorization": f"Bearer {token}", "client-request-id": client_id, "return-client-request-id": "true"}
+        trace.calling(sends=sends)
         try:
             answer = await self._request(
                 method,

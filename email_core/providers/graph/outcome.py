@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from email_core.diagnosis import diagnose
 from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.entra import NoToken
-from email_core.providers.verdict import kind_of, tls_failure, wait_of, words_of
+from email_core.providers.verdict import clean, kind_of, tls_failure, wait_of, words_of
 
 PROVIDER = "graph"
 SHORTEST_RETRY_AFTER, LONGEST_RETRY_AFTER = timedelta(seconds=1), timedelta(days=1)
@@ -50,7 +50,7 @@ class Answer:
             text = f"{error.get('code', '')}: {error.get('message', '')}"
         else:
             text = self.body[:LONGEST_WORDS].decode("utf-8", "replace")
-        return " ".join(f"{self.status} {text}".split())
+        return clean(" ".join(f"{self.status} {text}".split()))
 
 
 class Refused(Exception):
@@ -78,9 +78,7 @@ def outcome_of_answer(answer: Answer, now: datetime, *, sends: bool = False) -> 
 
 def outcome_of_no_token(failure: NoToken) -> Outcome:
     outcome = _outcome_of_words("credential", failure.words, mends_itself=failure.mends_itself)
-    return Outcome(
-        kind=outcome.kind, reply=outcome.reply, retry_after=outcome.retry_after, stage="credential", trace=failure.trace
-    )
+    return replace(outcome, trace=failure.trace)
 
 
 def outcome_of_network(error: BaseException, *, stage: str = "request") -> Outcome:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -75,10 +76,14 @@ class GraphProvider(Provider):
         trace = Trace()
         mailbox = self._mailbox(submission)
         try:
-            async with self._slots.slot(mailbox) as still_in_use:
+            async with asyncio.timeout(_finite(submission.seconds)), self._slots.slot(mailbox) as still_in_use:
                 outcome = await self._submitted(mailbox, submission, trace, still_in_use)
         except NoSlot as busy:
             return Outcome(kind=OutcomeKind.DEFERRED, reply=busy.reason, retry_after=busy.wait)
+        except TimeoutError:
+            kind = OutcomeKind.UNCONFIRMED if trace.may_have_sent else OutcomeKind.TRANSIENT
+            words = "the provider did not finish within the lease"
+            return Outcome(kind=kind, reply=words, stage="request", trace=str(trace) or None)
         except StorageUnavailable:
             words = "the storage did not answer before the email was handed over"
             return Outcome(kind=OutcomeKind.TRANSIENT, reply=words, trace=str(trace) or None)
@@ -197,3 +202,8 @@ class GraphProvider(Provider):
         path = f"{mailbox_path(mailbox)}/mailFolders/sentitems/messages?$filter={condition}&$select=id&$top=1"
         answer = await self._client.call("proof", "GET", path, trace=Trace(), wanted={200})
         return Proof.SENT if answer.member("value") else Proof.NONE
+
+
+def _finite(seconds: float) -> float | None:
+    """As asyncio wants it: None is without end."""
+    return seconds if seconds < math.inf else None

@@ -20,13 +20,12 @@ from email_core.providers.base import Outcome
 from email_core.providers.smtp.authentication import NotSignedIn, SignIn
 from email_core.providers.smtp.outcome import (
     Reply,
-    clean,
     outcome_of_failure,
     outcome_of_network,
     outcome_of_reply,
-    words_of,
 )
 from email_core.providers.smtp.settings import SmtpSettings, is_private
+from email_core.providers.verdict import clean, words_of
 
 CONNECT_SECONDS = 30.0  # for each step until the connection can be used
 COMMAND_SECONDS = 60.0

@@ -1,20 +1,17 @@
 """What a reply, a failure, or several transactions together mean for an email. Pure; the catalogue decides first."""
 
 import re
-import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from email_core.diagnosis import Diagnosis, diagnose
-from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, RecipientReply, RecipientVerdict
-from email_core.text import without_control_characters
+from email_core.diagnosis import diagnose
+from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict
+from email_core.providers.verdict import clean, kind_of, tls_failure, wait_of, words_of
 
 PROVIDER = "smtp"
-LATER = timedelta(hours=1)  # a quota or a full mailbox: sooner would only count as one more try
 Refusal = tuple[RecipientReply, Outcome]  # of one recipient, and what it means where nobody else is left
-_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # what aiosmtplib makes of such octets, and no storage takes
 _TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
 
 
@@ -38,10 +35,10 @@ def outcome_of_reply(stage: str, reply: Reply, recipients: Mapping[str, Recipien
     """Of a reply that is a refusal of everything, for now or for good."""
     found = diagnose(provider=PROVIDER, stage=stage, code=reply.code, reply=reply.text)
     return Outcome(
-        kind=_kind(found, stage, for_good=reply.code >= 500),
+        kind=kind_of(found, stage, for_good=reply.code >= 500),
         reply=reply.text,
         recipients=recipients or {},
-        retry_after=_wait(found),
+        retry_after=wait_of(found),
         stage=stage,
         code=reply.code,
     )
@@ -52,16 +49,15 @@ def outcome_of_failure(stage: str, words: str, *, mends_itself: bool = True) -> 
     words = clean(words)
     found = diagnose(provider=PROVIDER, stage=stage, code=None, reply=words)
     return Outcome(
-        kind=_kind(found, stage, for_good=not mends_itself), reply=words, retry_after=_wait(found), stage=stage
+        kind=kind_of(found, stage, for_good=not mends_itself), reply=words, retry_after=wait_of(found), stage=stage
     )
 
 
 def outcome_of_network(stage: str, error: BaseException) -> Outcome:
     """Of a connection that could not be made. TLS that fails is a matter of configuration, but where it broke off."""
-    for link in _chain(error):
-        if isinstance(link, ssl.SSLError):
-            broke_off = isinstance(link, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError))
-            return outcome_of_failure("tls", f"no TLS with the server: {link}", mends_itself=broke_off)
+    tls = tls_failure(error)
+    if tls is not None:
+        return outcome_of_failure("tls", f"no TLS with the server: {tls[0]}", mends_itself=tls[1])
     return outcome_of_failure(stage, f"no connection to the server: {words_of(error)}")
 
 
@@ -164,38 +160,3 @@ def _each(parts: Sequence[tuple[tuple[str, ...], Outcome]]) -> Iterator[tuple[st
         usual = RecipientReply(_FATES.get(outcome.kind, RecipientVerdict.LATER), outcome.reply)
         for address in recipients:
             yield address, outcome.recipients.get(address, usual)
-
-
-def _kind(found: Diagnosis, stage: str, *, for_good: bool) -> OutcomeKind:
-    """By the catalogue, and for what it does not know by the class of the code."""
-    if found.category in ("configuration", "credentials"):
-        return OutcomeKind.CONFIGURATION
-    ends = for_good if found.category == "unknown" else found.retry == "no"
-    if not ends:
-        return OutcomeKind.TRANSIENT
-    if stage not in BEFORE_MAIL:
-        return OutcomeKind.PERMANENT
-    return OutcomeKind.CONFIGURATION if stage in ("tls", "credential", "auth") else OutcomeKind.TRANSIENT
-
-
-def _wait(found: Diagnosis) -> timedelta | None:
-    return LATER if found.retry == "later" else None
-
-
-def words_of(error: BaseException) -> str:
-    return clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-
-
-def clean(text: str) -> str:
-    """Of a server's words, which may be octets of any kind: text on one line that can be stored."""
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    return without_control_characters(_NOT_UTF8.sub("\N{REPLACEMENT CHARACTER}", text))
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        yield error
-        error = error.__cause__ or error.__context__

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from email_core.logs import where
 from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, Steps, Submission
+from email_core.providers.entra import Identity
 from email_core.providers.features import Features
-from email_core.providers.smtp.authentication import Assertion, sign_in_of
+from email_core.providers.smtp.authentication import sign_in_of
 from email_core.providers.smtp.connection import NETWORK_ERRORS, Connection, Connector, Heard, NotConnected, unheard
 from email_core.providers.smtp.outcome import combined, outcome_of_failure, outcome_of_network
 from email_core.providers.smtp.pool import Pool
@@ -46,10 +47,10 @@ class SmtpProvider(Provider):
         settings: SmtpSettings,
         secrets: SecretStore,
         *,
-        assertion: Assertion | None = None,
+        identity: Identity | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`assertion` gives a managed identity's token, where the app registration trusts one."""
+        """`identity` is the managed identity, where the app registration trusts one."""
         self.configuration = settings.fingerprint
         self.account = settings.user_name
         self.secrets = settings.secrets
@@ -58,7 +59,7 @@ class SmtpProvider(Provider):
         self.warnings = tuple(settings.warnings())
         self._settings = settings
         self._clock = clock
-        self._connector = Connector(settings, sign_in_of(settings, secrets, assertion), clock)
+        self._connector = Connector(settings, sign_in_of(settings, secrets, identity), clock)
         self._pool = Pool(self._connector.open, settings.max_connections, clock)
         for warning in self.warnings:
             logger.warning(warning)

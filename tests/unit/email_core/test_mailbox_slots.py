@@ -48,13 +48,13 @@ class World:
         self.clock = Clock()
         self.most_at_once = 0
         self.at_once = 0
-        self.lingering: list[asyncio.Event] = []
+        self.time_a_pause_takes = 1.0
 
     def process(self) -> MailboxSlots:
         return MailboxSlots(self.store, provider="graph", limit=LIMIT, clock=self.clock, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
-        self.clock.advance(seconds=seconds)
+        self.clock.advance(seconds=seconds * self.time_a_pause_takes)
         await asyncio.sleep(0)
 
     @asynccontextmanager
@@ -147,6 +147,30 @@ async def test_process_that_has_all_gives_some_to_another_that_wants_them(world)
         assert world.most_at_once <= LIMIT
         await stack.aclose()
         await asking
+
+
+async def test_process_with_mail_without_end_keeps_no_more_than_its_share(world):
+    greedy, late = world.process(), world.process()
+    world.time_a_pause_takes = 0.02
+    held = [world.sending(greedy) for _ in range(LIMIT)]
+    for one in held:
+        await one.__aenter__()
+    backlog = [asyncio.create_task(world.send(greedy, turns=100)) for _ in range(LIMIT)]
+    waiting = asyncio.create_task(world.send(late, turns=1))
+    await turns(500)  # until the greedy one has looked again
+    for one in held[: LIMIT // 2]:
+        await one.__aexit__(None, None, None)
+    await waiting
+    assert world.at_once == LIMIT // 2  # those that the greedy one held all the time
+    assert world.most_at_once == LIMIT
+    for one in held[LIMIT // 2 :]:
+        await one.__aexit__(None, None, None)
+    await asyncio.gather(*backlog)
+
+
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
 async def test_email_that_waits_too_long_is_told_to_come_back(world):

@@ -12,6 +12,7 @@ import pytest
 from email_core.content import InlineContent
 from email_core.message import Address, Attachment, Importance, Message
 from email_core.mime import build_mime
+from email_core.provider_pause import is_refusal
 from email_core.providers.base import OutcomeKind, Proof
 from email_core.record import Mode
 from email_core.stores.memory import MemoryMailboxStore
@@ -330,6 +331,38 @@ async def test_nothing_of_an_email_or_a_secret_is_in_a_repr():
         told = repr([provider.__dict__, provider._tokens.__dict__, provider._client.__dict__, SUBMISSION])
     secret = next(iter(server.tokens))
     assert not any(word in told for word in (secret, "bob@", "eve@", base64.b64encode(MIME).decode()))
+
+
+async def test_request_that_takes_too_long_ends_by_itself_and_is_in_doubt():
+    async with graph_server() as server, graph_provider(server) as provider:
+        await provider._tokens.token()
+        server.faults["sendMail"] = [HANG]
+        outcome = await provider.submit(replace(SUBMISSION, seconds=0.2))
+    assert (outcome.kind, outcome.stage) == (KINDS.UNCONFIRMED, "request")
+
+
+async def test_time_that_is_over_before_anything_was_sent_leaves_no_doubt():
+    async with graph_server() as server, graph_provider(server) as provider:
+        server.faults["token"] = [HANG]
+        outcome = await provider.submit(replace(SUBMISSION, seconds=0.2))
+        server.let_go.set()
+    assert outcome.kind is KINDS.TRANSIENT
+
+
+async def test_token_endpoint_that_is_away_pauses_nobody():
+    async with graph_server() as server:
+        server.faults["token"] = [fault(503, body={})] * 3
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.stage, is_refusal(outcome)) == (KINDS.TRANSIENT, "credential", False)
+
+
+async def test_answer_of_any_octets_can_be_stored():
+    odd = fault(400, body="x")
+    async with graph_server() as server:
+        server.faults["sendMail"] = [replace(odd, body=b'{"error": {"code": "A", "message": "\\ud800 \\u0000"}}')]
+        outcome = await submit(server)
+    assert outcome.reply.encode()
+    assert outcome.reply.isprintable()
 
 
 async def test_request_without_an_answer_ends_with_the_time_that_the_delivery_has():

@@ -161,9 +161,12 @@ async def test_draft_that_cannot_be_filled_is_deleted_and_the_email_tried_again(
     assert (outcome.kind, server.sent, server.drafts) == (KINDS.TRANSIENT, [], {})
 
 
-async def test_upload_asked_to_wait_is_deferred_and_not_repeated():
+@pytest.mark.parametrize(
+    "answer", [throttled("IncomingBytes", "300"), fault(503, "ErrorServerBusy", "busy", retry_after="300")]
+)
+async def test_upload_asked_to_wait_is_deferred_and_not_repeated(answer):
     async with graph_server() as server:
-        server.faults["range"] = [throttled("IncomingBytes", "300")]
+        server.faults["range"] = [answer]
         outcome = await submit(server)
     assert (outcome.kind, outcome.retry_after.total_seconds()) == (KINDS.TRANSIENT, 300)
     assert graph_steps(server) == ["draft", "session", "range", "delete"]

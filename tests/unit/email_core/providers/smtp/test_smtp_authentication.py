@@ -1,20 +1,16 @@
 """How the provider signs in: one method, one try, and what a refusal means."""
 
 import base64
-import json
-import threading
 from contextlib import AbstractContextManager
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
-import requests
-import trustme
 
 from email_core.errors import SecretFault, SecretUnreadable
 from email_core.providers.base import Outcome, OutcomeKind
+from email_core.providers.entra import UNREACHABLE, Tokens
 from email_core.providers.smtp import SmtpProvider
-from email_core.providers.smtp.authentication import NO_AUTHENTICATION, NotSignedIn, Tokens, without_credential
+from email_core.providers.smtp.authentication import NO_AUTHENTICATION, without_credential
 from email_core.providers.smtp.connection import NotConnected
 from email_core.providers.smtp.settings import OAuthSettings
 from email_core.secret_store.base import SecretName
@@ -201,147 +197,8 @@ OAUTH = OAuthSettings(
 )
 
 
-class Response:
-    def __init__(self, status_code: int, body: dict[str, Any]) -> None:
-        self.status_code = status_code
-        self.text = json.dumps(body)
-        self.headers: dict[str, str] = {}
-
-
-class TokenEndpoint:
-    """What msal asks, answered in process. `answers`: one a request for a token, the last one again and again."""
-
-    def __init__(self, *answers: Response | Exception) -> None:
-        self.answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
-        self.threads: set[int] = set()
-
-    def get(self, url: str, **_: Any) -> Response:
-        self.threads.add(threading.get_ident())
-        base = url.partition("/v2.0/")[0]
-        endpoints = {f"{name}_endpoint": f"{base}/oauth2/v2.0/{name}" for name in ("authorization", "token")}
-        return Response(200, {**endpoints, "issuer": base})
-
-    def post(self, url: str, data: Any = None, **_: Any) -> Response:
-        self.asked.append(data if isinstance(data, dict) else parse_qs(data))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def close(self) -> None:
-        pass
-
-
-def token(value: str = "t0ken", seconds: int = 3600) -> Response:
-    return Response(200, {"token_type": "Bearer", "expires_in": seconds, "access_token": value})
-
-
-INVALID_CLIENT = Response(
-    401,
-    {
-        "error": "invalid_client",
-        "error_description": "AADSTS7000215: Invalid client secret provided. Trace ID: 1 Correlation ID: 2",
-    },
-)
-
-
-def tokens(endpoint: TokenEndpoint, store: MemorySecrets | None = None, assertion=None, **settings: Any) -> Tokens:
-    oauth = OAuthSettings(**{name: getattr(OAUTH, name) for name in OAUTH.__slots__} | settings)
-    return Tokens(oauth, store or secrets(smtp_client_secret="s3cret"), assertion, endpoint)
-
-
-async def test_token_is_asked_for_once_and_kept():
-    endpoint = TokenEndpoint(token())
-    source = tokens(endpoint)
-    assert [await source.token() for _ in range(3)] == ["t0ken"] * 3
-    assert len(endpoint.asked) == 1
-    assert endpoint.asked[0]["scope"] == OAUTH.scope
-
-
-async def test_token_is_renewed_before_its_end():
-    endpoint = TokenEndpoint(token("old", seconds=299), token("new"))
-    source = tokens(endpoint)
-    assert [await source.token() for _ in range(2)] == ["old", "new"]
-
-
-async def test_app_registration_proves_itself_by_secret():
-    endpoint = TokenEndpoint(token())
-    await tokens(endpoint).token()
-    assert endpoint.asked[0]["client_secret"] == "s3cret"
-
-
-async def test_app_registration_proves_itself_by_certificate():
-    certificate = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("app", key_type=trustme.KeyType.RSA)
-    store = secrets(smtp_client_certificate=certificate.private_key_and_cert_chain_pem.bytes().decode())
-    endpoint = TokenEndpoint(token())
-    await tokens(endpoint, store, credential="certificate").token()
-    assert endpoint.asked[0]["client_assertion"].count(b".") == 2  # a signed JWT
-
-
-async def test_app_registration_proves_itself_by_the_managed_identity():
-    endpoint = TokenEndpoint(token())
-    await tokens(endpoint, assertion=lambda: "of the identity", credential="federation").token()
-    assert endpoint.asked[0]["client_assertion"] == "of the identity"
-
-
-async def test_secret_that_is_no_certificate_is_a_matter_of_configuration():
-    store = secrets(smtp_client_certificate="s3cret")
-    with pytest.raises(NotSignedIn) as refusal:
-        await tokens(TokenEndpoint(token()), store, credential="certificate").token()
-    assert refusal.value.outcome.kind is OutcomeKind.CONFIGURATION
-    assert "s3cret" not in refusal.value.outcome.reply
-
-
-def raising() -> str:
-    raise RuntimeError("no managed identity here")
-
-
-@pytest.mark.parametrize(
-    ("answer", "settings", "kind", "words"),
-    [
-        (INVALID_CLIENT, {}, OutcomeKind.CONFIGURATION, "AADSTS7000215: Invalid client secret provided."),
-        (Response(503, {}), {}, OutcomeKind.TRANSIENT, "cannot be reached"),
-        (requests.ConnectionError("no route"), {}, OutcomeKind.TRANSIENT, "cannot be reached"),
-        (requests.Timeout(), {}, OutcomeKind.TRANSIENT, "cannot be reached"),
-        (token(), {"credential": "federation"}, OutcomeKind.CONFIGURATION, "no managed identity here"),
-        (token(), {"tenant_id": ""}, OutcomeKind.CONFIGURATION, "ValueError"),
-    ],
-)
-async def test_failure_of_the_token_endpoint_means(answer, settings, kind, words):
-    with pytest.raises(NotSignedIn) as refusal:
-        await tokens(TokenEndpoint(answer), assertion=raising, **settings).token()
-    assert (refusal.value.outcome.kind, refusal.value.outcome.stage) == (kind, "credential")
-    assert words in refusal.value.outcome.reply
-    assert "Trace ID" not in refusal.value.outcome.reply
-
-
-async def test_mended_secret_is_not_answered_from_memory():
-    """msal answers a repeated request that failed from its own memory for a minute."""
-    endpoint = TokenEndpoint(Response(400, {"error": "invalid_scope"}), token())
-    source = tokens(endpoint)
-    with pytest.raises(NotSignedIn):
-        await source.token()
-    assert await source.token() == "t0ken"
-
-
-async def test_token_is_a_new_one_after_it_was_refused():
-    endpoint = TokenEndpoint(token("old"), token("new"))
-    source = tokens(endpoint)
-    await source.token()
-    assert await source.has_changed() is False
-    assert await source.token() == "new"
-
-
-async def test_msal_blocks_a_thread_of_its_own_and_not_the_event_loop():
-    endpoint = TokenEndpoint(token())
-    await tokens(endpoint).token()
-    assert endpoint.threads.isdisjoint({threading.get_ident()})
-    assert len(endpoint.threads) > 0
-
-
 async def test_mailbox_signs_in_by_token(monkeypatch):
-    monkeypatch.setattr(Tokens, "_acquire", lambda self, credential: {"access_token": PASSWORD})
+    monkeypatch.setattr(Tokens, "_ask", lambda self, credential: {"access_token": PASSWORD, "expires_in": 3600})
     async with smtp_server(extensions=("AUTH LOGIN XOAUTH2",)) as server:
         with signing_in_by_token(server) as one:
             assert (await one.submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
@@ -351,7 +208,7 @@ async def test_mailbox_signs_in_by_token(monkeypatch):
 
 async def test_refused_token_is_tried_once_and_the_next_one_is_new(monkeypatch):
     given = iter(["old", PASSWORD])
-    monkeypatch.setattr(Tokens, "_acquire", lambda self, credential: {"access_token": next(given)})
+    monkeypatch.setattr(Tokens, "_ask", lambda self, credential: {"access_token": next(given), "expires_in": 3600})
     async with smtp_server(extensions=("AUTH XOAUTH2",)) as server:
         with signing_in_by_token(server) as one:
             outcome = await one.submit(SUBMISSION)
@@ -359,6 +216,17 @@ async def test_refused_token_is_tried_once_and_the_next_one_is_new(monkeypatch):
             assert server.steps == ["EHLO", "AUTH"]
             one._pool.forget_failure()
             assert (await one.submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [("invalid_client", OutcomeKind.CONFIGURATION), (UNREACHABLE, OutcomeKind.TRANSIENT)]
+)
+async def test_token_that_cannot_be_had_ends_the_sign_in_without_a_try(monkeypatch, error, kind):
+    monkeypatch.setattr(Tokens, "_ask", lambda self, credential: {"error": error})
+    async with smtp_server(extensions=("AUTH XOAUTH2",)) as server:
+        with signing_in_by_token(server) as one:
+            outcome = await one.submit(SUBMISSION)
+    assert (outcome.kind, outcome.stage, server.steps) == (kind, "credential", ["EHLO"])
 
 
 async def test_server_that_takes_no_tokens_is_a_matter_of_configuration():

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from email_core.diagnosis import Category, diagnose
+from email_core.providers import entra
 from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, RecipientReply, RecipientVerdict
 from email_core.providers.smtp import authentication, connection, pool
 from email_core.providers.smtp.outcome import (
-    LATER,
     Reply,
     combined,
     nobody_accepted,
@@ -19,6 +19,7 @@ from email_core.providers.smtp.outcome import (
     refusal_of_recipient,
     soonest,
 )
+from email_core.providers.verdict import LATER
 
 CONFIGURATION, PERMANENT, TRANSIENT = OutcomeKind.CONFIGURATION, OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT
 
@@ -65,7 +66,7 @@ def test_no_email_fails_for_good_by_what_is_said_before_one_is_named(stage, code
 
 OURS = [
     ("auth", authentication.NO_AUTHENTICATION),
-    ("credential", f"no token to sign in with: {authentication.UNREACHABLE}: ConnectionError"),
+    ("credential", f"no token to sign in with: {entra.UNREACHABLE}: ConnectionError"),
     ("connect", pool.BUSY),
     ("tls", connection._EXPOSED),
     ("mail", "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"),

@@ -13,8 +13,8 @@ from email_core.content import InlineContent
 from email_core.errors import StorageUnavailable
 from email_core.providers.base import OutcomeKind, RecipientVerdict, Submission
 from email_core.providers.smtp import connection, pool, transaction
-from email_core.providers.smtp.outcome import LATER
 from email_core.providers.smtp.transaction import DotStuffing
+from email_core.providers.verdict import LATER
 from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, secrets, smtp_server
 
 ACCEPTED, REFUSED, WAITS = RecipientVerdict.ACCEPTED, RecipientVerdict.REFUSED, RecipientVerdict.LATER
