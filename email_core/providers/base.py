@@ -128,6 +128,7 @@ class Steps:
 
     def __init__(self, planned: tuple[str, ...], clock: Callable[[], float]) -> None:
         self.taken: list[Step] = []
+        self.lacking = "no answer"  # what the step under way waits for: said where it does not come in time
         self._planned = planned
         self._clock = clock
         self._since = clock()
@@ -143,7 +144,7 @@ class Steps:
         may_be_sent = self._under_way in ("data", "request")
         return Outcome(
             kind=OutcomeKind.UNCONFIRMED if may_be_sent else OutcomeKind.TRANSIENT,
-            reply=f"no answer within {seconds:g} seconds",
+            reply=f"{self.lacking} within {seconds:g} seconds",
             stage=self._under_way,
         )
 

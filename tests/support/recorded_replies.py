@@ -508,6 +508,7 @@ SMTP_LIMITS = [
         "permanent exception with message The message can't be submitted because the sender's submission quota was "
         "exceeded.",
     ),
+    ("smtp-sending-quota", "mail", 550, "550 5.5.1 User is over the quota. You can try again later."),
     ("smtp-sending-quota", "data", 550, "550 5.2.2 Submission quota exceeded"),
     (
         "smtp-sending-quota",
@@ -751,6 +752,13 @@ SMTP_CONTENT = [
         553,
         "553 5.6.7 SMTPUTF8 is required, but was not offered by host mx.example.com[192.0.2.1]",
     ),
+    (
+        "smtp-8bit-not-supported",
+        "mail",
+        None,
+        "the server does not offer 8BITMIME, which the content needs: it has octets beyond ASCII",
+    ),
+    ("smtp-busy", "data", 451, "451 4.7.1 Service unavailable - try again later (clamav)"),
     ("smtp-virus", "data", 554, "554 5.7.1 virus Eicar-Signature detected by ClamAV"),
     (
         "smtp-attachment-refused",
@@ -765,6 +773,7 @@ SMTP_CONTENT = [
         550,
         "550-5.7.1 This message is not RFC 5322 compliant, the issue is:\n550 5.7.1 duplicate From header",
     ),
+    ("smtp-content-invalid", "data", 554, "554 Transaction failed: Expected MIME type, got text"),
     ("smtp-content-invalid", "data", 521, "521 5.5.2 mail.example.com Error: bare <LF> received"),
     (
         "smtp-content-invalid",
@@ -778,6 +787,13 @@ SMTP_CONTENT = [
         "data",
         550,
         "550 5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy",
+    ),
+    (
+        "smtp-policy-refusal",
+        "mail",
+        554,
+        "554 Transaction failed Reject due to policy restrictions. For explanation visit "
+        "https://postmaster.gmx.net/de/error-messages?ip=192.0.2.1&c=hi",
     ),
     ("smtp-policy-refusal", "rcpt", 550, "550 Administrative prohibition"),
 ]
@@ -1046,6 +1062,8 @@ NETWORK = [
     ("network-timeout", "ReadTimeout"),
     ("network-connection-lost", "[Errno 104] Connection reset by peer"),
     ("network-connection-lost", "SMTPServerDisconnected: Connection lost"),
+    ("network-connection-lost", "no connection to the server: SMTPServerDisconnected: Unexpected EOF received"),
+    ("network-connection-lost", "lost before the content was sent: SMTPServerDisconnected: Unexpected EOF received"),
     ("network-connection-lost", "RemoteProtocolError: Server disconnected without sending a response."),
     ("network-no-connection", "ConnectError: All connection attempts failed"),
 ]

@@ -116,7 +116,7 @@ SECTION = Section(
                     r"lost connection|connection(?: \S+){0,2} (?:reset|lost|aborted|closed|dropped)",
                     r"connection(?:reset|aborted)|reset by peer|errno (?:104|54|32|10054|103|10053)\b",
                     r"broken ?pipe|(?:server )?disconnected|unexpectedly closed|incomplete ?read",
-                    r"remote ?protocol ?error|hung up|closed connection",
+                    r"remote ?protocol ?error|hung up|closed connection|unexpected eof",
                 ),
             ),
         ),

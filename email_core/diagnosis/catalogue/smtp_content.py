@@ -18,13 +18,24 @@ SECTION = Section(
             Match(enhanced=("5.6.7", "5.6.8", "5.6.9", "5.6.10")),
         ),
         entry(
+            "smtp-8bit-not-supported",
+            Category.CONTENT,
+            Retry.NO,
+            "The message has octets beyond ASCII, which the server does not take",
+            "It was handed in as finished MIME in 8 bits, and the server does not offer 8BITMIME. Mail built here "
+            "never has them.",
+            "Let the program that makes it encode its text as quoted-printable or base64, or send through a server "
+            "that offers 8BITMIME, as nearly all do.",
+            Match(text=(r"^the server does not offer 8bitmime",)),
+        ),
+        entry(
             "smtp-virus",
             Category.CONTENT,
             Retry.NO,
             "The server takes the message for dangerous",
             "A scanner found a virus, or something that looks like one, in an attachment or link.",
             "Scan what the app attaches. If it is clean, send a link, or ask the receiving administrator.",
-            Match(text=(r"\bvirus|malware|\binfect\w*|trojan|phish\w*|clamav",)),
+            Match(only=5, text=(r"\bvirus|malware|\binfect\w*|trojan|phish\w*|clamav",)),
         ),
         entry(
             "smtp-attachment-refused",
@@ -56,7 +67,7 @@ SECTION = Section(
                     r"(?:invalid|missing|duplicate|multiple|malformed|bad|illegal|disallowed)(?: \S+){0,4} header",
                     r"header error",
                     r"rfc ?-?(?:2822|5322|822)|message is malformed",
-                    r"mime (?:\S+ )?(?:error|invalid|malformed)|message-id: header",
+                    r"mime (?:\S+ )?(?:error|invalid|malformed)|expected mime|message-id: header",
                 )
             ),
             Match(enhanced=("5.6.*",)),
@@ -92,6 +103,7 @@ SECTION = Section(
             Match(
                 text=(
                     r"(?:policy|security|administrative|local) (?:reasons?|prohibition|violation|rejection|polic\w+)",
+                    r"policy restrictions?",
                     r"(?:denied|rejected|prohibited|refused|restricted) (?:by|due to) (?:\S+ ){0,2}polic\w+",
                     r"delivery not authori[sz]ed",
                 )

@@ -72,6 +72,7 @@ SECTION = Section(
                     r"too many (?:messages?|e-?mails?|recipients?)(?: \S+){0,2} (?:this|per|an?|to) ?(?:hour|day)",
                 )
             ),
+            Match(stages=("mail",), text=(r"over (?:\S+ )?quota",)),  # before any recipient was named
             Match(enhanced=("5.1.90", "5.4.5", "5.7.232-233", "5.7.236")),
         ),
         entry(

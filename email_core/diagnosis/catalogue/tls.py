@@ -137,10 +137,11 @@ SECTION = Section(
             "inspects it.",
             Match(
                 text=(
-                    r"unexpected[_ ]eof|eof occurred in violation|ssl(?:zeroreturn|eof)error",
+                    r"unexpected[_ ]eof[_ ]while|eof occurred in violation|ssl(?:zeroreturn|eof)error",
                     r"tls/ssl connection has been closed",
                 )
             ),
+            Match(stages=("tls",), text=(r"unexpected[_ ]eof",)),
         ),
     ),
 )

@@ -16,7 +16,7 @@ from email_core.providers.features import Features
 from email_core.providers.smtp.authentication import sign_in_of
 from email_core.providers.smtp.connection import NETWORK_ERRORS, Connection, Connector, Heard, NotConnected, unheard
 from email_core.providers.smtp.outcome import combined, outcome_of_failure, outcome_of_network
-from email_core.providers.smtp.pool import Pool
+from email_core.providers.smtp.pool import BUSY, Pool
 from email_core.providers.smtp.settings import SmtpSettings
 from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction
 from email_core.secret_store.base import SecretStore
@@ -141,8 +141,12 @@ class SmtpProvider(Provider):
 
     async def _rehearsed(self, submission: Submission | None, steps: Steps) -> Outcome | None:
         """On a new connection, whatever became of the last ones."""
+        usual = steps.lacking
         try:
+            steps.heard("resolve", await self._addresses())
+            steps.lacking = f"{BUSY}: none was free"
             async with self._pool.turn():
+                steps.lacking = usual
                 return await self._alone(submission, steps)
         except NotConnected as failure:
             return failure.outcome
@@ -152,7 +156,6 @@ class SmtpProvider(Provider):
         kept = await self._pool.idle()
         if kept is not None:
             kept.quit()  # the new one takes its place among `max_connections`
-        steps.heard("resolve", await self._addresses())
         connection = await self._connector.open(steps.heard)
         self._pool.forget_failure()
         if submission is None:

@@ -8,7 +8,7 @@ import pytest
 from email_core.diagnosis import Category, diagnose
 from email_core.providers import entra
 from email_core.providers.base import BEFORE_MAIL, Outcome, OutcomeKind, RecipientReply, RecipientVerdict
-from email_core.providers.smtp import authentication, connection, pool
+from email_core.providers.smtp import authentication, connection, pool, transaction
 from email_core.providers.smtp.outcome import (
     Reply,
     combined,
@@ -70,6 +70,9 @@ OURS = [
     ("connect", pool.BUSY),
     ("tls", connection._EXPOSED),
     ("mail", "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"),
+    ("mail", transaction.EIGHT_BIT),
+    ("connect", "timed out: no connection in the time that was left"),
+    ("rcpt", "lost before the content was sent: timed out: there was no time left"),
     ("mail", "the server takes 10 octets (SIZE); the message has 11"),
     ("mail", "lost before the content was sent: timed out: no answer within 60 s"),
     ("data", "lost before the content was sent: timed out: the server did not take the content"),
