@@ -1,5 +1,6 @@
 """The test email: sent now, through no queue, with every step told (facts of the modelled system: "sends one through
-the chosen provider and shows the outcome"). A paused provider is tried too: that is how one sees that it works again. Refused, the pause becomes longer.
+the chosen provider and shows the outcome"). A paused provider is tried too: that is how one sees that it works again.
+Refused, the pause becomes longer.
 """
 
 import logging
