@@ -123,6 +123,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             providers=azure.AzureProviderStates(tables),
             timers=azure.AzureTimerRuns(tables),
             mailboxes=mailboxes,
+            windows=azure.AzureWindowStore(tables, plain_tables),
         ),
         providers=configured_providers(parameters, secrets, mailboxes),
         parameters=parameters,

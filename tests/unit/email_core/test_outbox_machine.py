@@ -37,6 +37,7 @@ from email_core.stores.memory import (
     MemoryMailboxStore,
     MemoryProviderStates,
     MemoryTimerRuns,
+    MemoryWindowStore,
 )
 from tests.support.emails import Clock
 
@@ -249,6 +250,7 @@ class OutboxMachine(RuleBasedStateMachine):
             MemoryProviderStates(),
             MemoryTimerRuns(),
             MemoryMailboxStore(),
+            MemoryWindowStore(),
         )
         core = connect(
             stores=stores,
