@@ -63,6 +63,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
         "next_attempt_at": _time(record.next_attempt_at) if record.status is Status.UNSENT else None,
         "held": record.held,
         "deferrals": record.deferrals,
+        "deferred": record.deferred,
         "attempts": [
             {
                 "at": _time(one.at),
