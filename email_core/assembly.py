@@ -173,7 +173,9 @@ def connect(
         providers=providers,
         pauses=pauses,
         rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
-        overview=ProviderOverview(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
+        overview=ProviderOverview(
+            providers=providers, pauses=pauses, throttle=throttle, parameters=parameters, clock=clock
+        ),
         timer_runs=TimerRuns(stores.timers, clock),
         throttle=throttle,
         parameters=parameters,

@@ -34,13 +34,12 @@ def sending_limits(parameters: Parameters, provider: str) -> SendingLimits:
     return SendingLimits(per_minute, a_day)
 
 
-def limit_warnings(parameters: Parameters) -> list[str]:
+def limit_warnings(parameters: Parameters, provider: str) -> list[str]:
     """What is allowed and may yet be a mistake, for the administrator who sets it."""
-    return [
-        f"{provider}_per_minute_limit should be 0: {name} limits by itself, and tells how long to wait"
-        for provider, name in LIMIT_THEMSELVES.items()
-        if getattr(parameters, f"{provider}_per_minute_limit")
-    ]
+    if provider not in LIMIT_THEMSELVES or not sending_limits(parameters, provider).per_minute:
+        return []
+    name = LIMIT_THEMSELVES[provider]
+    return [f"{provider}_per_minute_limit should be 0: {name} limits by itself, and tells how long to wait"]
 
 
 def _is_exchange_online(parameters: Parameters, provider: str) -> bool:
