@@ -25,7 +25,9 @@ from email_core.shared_windows import SharedWindows, WindowStore
 from email_core.throttling import DAY, MINUTE, Answer, Ask, turn_of, usage
 
 AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
+TURN_AHEAD = timedelta(seconds=1)  # the same before its turn in the line: it misses nothing where it is late
 NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a doorbell may be early by 2 s
+MOST_PROMISED = 100  # emails; behind them there is the line
 SHORTEST = timedelta(seconds=1)  # of a deferral
 SPREAD = timedelta(minutes=10)  # of those whose recipients are counted from the same time on
 
@@ -147,7 +149,7 @@ class Throttle:
         if not limit:
             return replace(record, next_attempt_at=min(record.due_at, now))
         turn_at = turn_of(await self._minutes.window(record.provider), record.turn.number, limit, now)
-        return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - AHEAD)))
+        return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - TURN_AHEAD)))
 
     def _limits(self, record: EmailRecord) -> SendingLimits:
         if record.mode is Mode.INTERACTIVE:
@@ -174,7 +176,7 @@ class Throttle:
             record.provider,
             Ask(
                 limit=limits.per_minute,
-                within=self._longest + AHEAD,
+                within=self._horizon(limits.per_minute),
                 number=turn.number,
                 gives_back=gives_back,
                 first=self._parameters.high_importance_first and record.importance is Importance.HIGH,
@@ -188,7 +190,7 @@ class Throttle:
     def _answered(self, got: Answer, turn: Turn, limits: SendingLimits, provider: str) -> Turn | Deferral:
         at, limit = MINUTE.start(got.tick), f"{limits.per_minute} a minute of {provider}"
         if not got.reserved:
-            return self._deferral(at - AHEAD, replace(turn, limit=limit, permit_at=None, number=got.number))
+            return self._deferral(at - TURN_AHEAD, replace(turn, limit=limit, permit_at=None, number=got.number))
         permitted = replace(turn, permit_at=at, permit_limit=limits.per_minute, number=0)
         if at <= self._clock() + NEAR:
             return permitted
@@ -206,6 +208,12 @@ class Throttle:
         return (
             self._parameters.throttle_mode == "compatible" and record.deferrals >= self._parameters.throttle_deferrals
         )
+
+    def _horizon(self, limit: int) -> timedelta:
+        """How far ahead moments are promised: no further than one deferral lasts, and no more than so many, which are
+        lost if their emails come too late."""
+        ahead = MINUTE.span * MINUTE.tick * MOST_PROMISED / limit
+        return max(NEAR, min(self._longest + AHEAD, ahead))
 
     @property
     def _longest(self) -> timedelta:

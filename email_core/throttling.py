@@ -70,13 +70,15 @@ ONE_ANSWER = timedelta(seconds=90)  # throttle answers within it are one: what w
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """What one account has promised. `reserved` holds (tick, how many) in order. The line: numbers up to `issued`
-    were given, those up to `served` have had their turn, the last one at the tick `moved_at`. `slowed_to` is the share
+    were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `spare` of them did not
+    come, and what was theirs is for whoever is here. `slowed_to` is the share
     of the limit that a throttle answer left, at the tick `slowed_at`. `stamp` tells one write from another."""
 
     reserved: tuple[tuple[int, int], ...] = ()
     issued: int = 0
     served: int = 0
     moved_at: int = 0
+    spare: int = 0
     slowed_to: float = 1.0
     slowed_at: int = 0
     stamp: str = ""
@@ -204,6 +206,7 @@ class _Book:
         self._runs = list(window.reserved[self._oldest(window) : self._furthest(window)])
         self._first, self._total = 0, sum(count for _, count in self._runs)
         self.issued, self.served, self._moved_at = window.issued, window.served, window.moved_at
+        self._spare = window.spare
         self.changed = False
 
     def _oldest(self, window: Window) -> int:
@@ -220,6 +223,7 @@ class _Book:
             issued=self.issued,
             served=self.served,
             moved_at=self._moved_at,
+            spare=self._spare,
         )
 
     # ---- reservations
@@ -302,9 +306,9 @@ class _Book:
     def _may_reserve(self, ask: Ask, limit: int) -> bool:
         if ask.first or ask.gives_back is not None:
             return True
-        if ask.number:
-            return self.expected(ask.number, limit) <= self._now + self._grain.ticks(CALLED)
-        return not self.has_line
+        if self._spare or not self.has_line:
+            return True
+        return ask.number > 0 and self.expected(ask.number, limit) <= self._now + self._grain.ticks(CALLED)
 
     def expected(self, number: int, limit: int) -> int:
         """The tick at which the line comes to a number."""
@@ -335,6 +339,7 @@ class _Book:
             self.served = min(number, self.issued)
         if number:
             self._moved_at = max(self._moved_at, tick)
+        self._spare = max(0, self._spare - 1)
 
     def _pass_over(self, limit: int) -> None:
         """Those who did not come: cancelled, expired, or their worker died. The line does not wait for them."""
@@ -342,4 +347,5 @@ class _Book:
         passed = min(self.issued - self.served, late * limit // self._grain.span)
         if passed > 0:
             self.served += passed
+            self._spare = min(limit, self._spare + passed)
             self._moved_at += ceil(passed * self._grain.span / limit)

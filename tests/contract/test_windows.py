@@ -20,6 +20,7 @@ WINDOW = Window(
     issued=7,
     served=3,
     moved_at=TICK + 605,
+    spare=2,
     slowed_to=0.25,
     slowed_at=TICK - 1,
     stamp="1f",

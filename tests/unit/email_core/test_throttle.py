@@ -11,7 +11,16 @@ from email_core.message import Address, Importance
 from email_core.parameters import Parameters
 from email_core.record import Attempt, EmailRecord, Mode, Turn
 from email_core.stores.memory import MemoryWindowStore
-from email_core.throttle import AHEAD, NEAR, Deferral, Throttle, ThrottleStatus, says_too_much
+from email_core.throttle import (
+    AHEAD,
+    MOST_PROMISED,
+    NEAR,
+    TURN_AHEAD,
+    Deferral,
+    Throttle,
+    ThrottleStatus,
+    says_too_much,
+)
 from email_core.throttling import MINUTE
 from tests.support.emails import NOON, Clock, email
 
@@ -200,26 +209,36 @@ async def test_storage_that_is_away_is_told():
 
 
 async def test_compatible_mode_defers_ten_times_and_sends_regardless_after_exactly_those():
-    world = World(smtp_per_minute_limit=1, throttle_deferral_seconds=10)
+    world = World(smtp_per_minute_limit=1, throttle_deferral_seconds=5)
     await world.admitted(20)  # the line is 20 minutes long
     record = email()
     for deferrals in range(10):
         assert record.deferrals == deferrals
         record = await world.deferred(record)
-        assert timedelta(seconds=1) <= record.next_attempt_at - world.clock.now <= timedelta(seconds=10)
+        assert timedelta(seconds=1) <= record.next_attempt_at - world.clock.now <= timedelta(seconds=5)
         world.clock.now = record.next_attempt_at
     turn = await world.throttle.admit(record)
     assert (turn.permit_at, await world.throttle.wait(record, turn)) == (None, None)
-    assert (await world.throttle.status("smtp")).used_last_minute == 1  # it counts all the same
+    assert (await world.throttle.status("smtp")).used_last_minute == 2  # it counts all the same
 
 
 async def test_strict_mode_looks_again_when_the_turn_has_come_however_far_off_that_is():
     world = World(smtp_per_minute_limit=1, throttle_mode="strict")
     await world.admitted(20)
     record = replace(await world.deferred(), deferrals=10)
-    assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - AHEAD, abs=timedelta(seconds=2))
+    assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - TURN_AHEAD, abs=timedelta(seconds=2))
     turn = await world.comes_back(record)
     assert isinstance(turn, Turn)
+
+
+@pytest.mark.parametrize(("limit", "promised"), [(30, 30), (600, MOST_PROMISED), (6000, 600)])
+async def test_no_more_is_promised_ahead_than_may_be_lost(limit, promised):
+    """A minute's worth at first; with a high limit only what is waited for."""
+    world = World(smtp_per_minute_limit=limit)
+    await world.admitted(limit)
+    world.clock.now += timedelta(seconds=56)
+    await world.admitted(2 * limit)
+    assert (await world.throttle.status("smtp")).reserved_ahead <= promised
 
 
 async def test_number_of_deferrals_is_a_parameter():

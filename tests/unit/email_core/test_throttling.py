@@ -172,6 +172,15 @@ def test_one_that_does_not_come_is_passed_over():
     assert new.reserved
 
 
+def test_what_those_who_do_not_come_leave_is_for_whoever_is_here():
+    window = full()
+    for _ in range(20):
+        window, _ = ask(window, 0)
+    window, new = ask(window, 70.8 + OVERDUE.total_seconds() + 0.1)
+    _, newer = ask(window, 70.8 + OVERDUE.total_seconds() + 0.1)
+    assert (new.reserved, newer.reserved) == (True, False)  # one was passed over
+
+
 def test_who_was_passed_over_takes_its_place_back():
     """A provider was paused for an hour: everybody in the line comes after it, in any order."""
     window = full()
