@@ -56,7 +56,7 @@ def parameters_table() -> str:
         if about["limits"]:
             allowed = f"{about['limits'][0]} to {about['limits'][1]} {about['unit']}".strip()
         meaning = f"{about['help']} ({allowed})" if allowed else about["help"]
-        default = f"`{_as_written(row.default)}`" if row.default != "" else ""
+        default = f"`{_as_written(row.default)}`" if row.default not in ("", None) else ""
         lines.append(f"| `{row.name}` | {meaning} | {default} |")
     return "\n".join(lines) + "\n"
 

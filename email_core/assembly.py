@@ -33,6 +33,7 @@ from email_core.secret_store.base import VAULT_SETTING, SecretStore
 from email_core.secret_store.file import FileSecrets
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
+from email_core.throttle import Throttle
 from email_core.timer_runs import TimerRuns
 
 STORAGE_SETTING = "EmailStorage"
@@ -74,6 +75,7 @@ class Subsystem:
     rehearsals: Rehearsals
     overview: ProviderOverview
     timer_runs: TimerRuns
+    throttle: Throttle
     parameters: Parameters
     secrets: SecretStore
 
@@ -121,6 +123,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
             providers=azure.AzureProviderStates(tables),
             timers=azure.AzureTimerRuns(tables),
             mailboxes=mailboxes,
+            windows=azure.AzureWindowStore(tables, plain_tables),
         ),
         providers=configured_providers(parameters, secrets, mailboxes),
         parameters=parameters,
@@ -140,7 +143,8 @@ def connect(
     emails, doorbells = stores.emails, stores.doorbells
     distributor = Distributor(stores.distributor, clock)
     pauses = ProviderPauses(stores.providers, clock)
-    sweeper = Sweeper(emails=emails, doorbells=doorbells, distributor=distributor, clock=clock)
+    throttle = Throttle(stores.windows, parameters, clock)
+    sweeper = Sweeper(emails=emails, doorbells=doorbells, distributor=distributor, throttle=throttle, clock=clock)
     return Subsystem(
         outbox=Outbox(
             emails=emails,
@@ -158,6 +162,7 @@ def connect(
             parameters=parameters,
             distributor=distributor,
             pauses=pauses,
+            throttle=throttle,
             clock=clock,
         ),
         sweeper=sweeper,
@@ -166,8 +171,11 @@ def connect(
         providers=providers,
         pauses=pauses,
         rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
-        overview=ProviderOverview(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
+        overview=ProviderOverview(
+            providers=providers, pauses=pauses, throttle=throttle, parameters=parameters, clock=clock
+        ),
         timer_runs=TimerRuns(stores.timers, clock),
+        throttle=throttle,
         parameters=parameters,
         secrets=secrets,
     )

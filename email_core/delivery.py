@@ -1,5 +1,5 @@
-"""The one way an email is sent, the same for every provider: look, ask whether the provider is paused, claim, hand
-over, settle, record, ring again.
+"""The one way an email is sent, the same for every provider: look, ask whether the provider is paused, ask the sending
+limits, claim, hand over, settle, record, ring again.
 
 The table is the truth and a doorbell is only a hint: late, twice, or for an email that has ended, it does no harm.
 """
@@ -23,10 +23,11 @@ from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, RecipientVerdict, Submission
-from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult
+from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult, Turn
 from email_core.retry import retry_wait
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
+from email_core.throttle import Deferral, Throttle
 
 LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host shows a dead worker's message again
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
@@ -57,6 +58,7 @@ class Delivery:
         parameters: Parameters,
         distributor: Distributor,
         pauses: ProviderPauses,
+        throttle: Throttle,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -67,6 +69,7 @@ class Delivery:
         self._parameters = parameters
         self._distributor = distributor
         self._pauses = pauses
+        self._throttle = throttle
         self._clock = clock
         self._chance = chance
         self._pause = pause
@@ -125,14 +128,21 @@ class Delivery:
         paused_until = await self._paused_until(record)
         if paused_until is not None:
             return await self._wait(stored, record, paused_until)
+        turn = await self._throttle.admit(record)
+        if isinstance(turn, Deferral):
+            return await self._defer(stored, record, turn)
+        claim = _Claim(self._emails, await self._claim(stored, record, now, turn))
+        missed = await self._throttle.wait(claim.stored.record, turn)
+        if missed:
+            return await self._defer(claim.stored, claim.stored.record.after(Event.RETURN, now), missed)
         began = self._clock()
-        claim = _Claim(self._emails, await self._claim(stored, record, now))
         outcome, seconds = await self._hand_over(claim)
         outcome = await self._learn(record, outcome, began)
         settled = settle(
             claim.stored.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance()
         )
-        return await self._record(claim.stored, settled)
+        await self._record(claim.stored, settled)
+        return await self._throttle.learn(settled)
 
     async def _park(self, stored: StoredEmail, record: EmailRecord) -> None:
         if not record.parked:
@@ -150,14 +160,20 @@ class Delivery:
         await self._return(stored, replace(record, next_attempt_at=due, updated_at=self._clock()))
         _ended_quietly(record.id, f"provider {record.provider} is paused")
 
-    async def _claim(self, stored: StoredEmail, record: EmailRecord, now: datetime) -> StoredEmail:
-        """From here to the lease's end the email is this worker's alone."""
+    async def _defer(self, stored: StoredEmail, record: EmailRecord, deferral: Deferral) -> None:
+        """It is no try: a sending limit makes it wait."""
+        await self._return(stored, deferral.of(record, self._clock()))
+        _ended_quietly(record.id, f"deferred by the limit of {deferral.turn.limit}")
+
+    async def _claim(self, stored: StoredEmail, record: EmailRecord, now: datetime, turn: Turn | None) -> StoredEmail:
+        """From here to the lease's end the email is this worker's alone. What a limit promised is redeemed with it."""
         claim = record.after(
             Event.CLAIM,
             now,
             claims=record.claims + 1,
             claimed_by=secrets.token_hex(8),
             lease_until=now + LEASE + timedelta(seconds=record.size / SLOWEST_SENDING),
+            turn=record.turn and turn,
         )
         return await self._emails.update(stored, claim)
 

@@ -73,3 +73,4 @@ class FinishedMessage:
     subject: str = field(repr=False)
     message_id: str
     mime: bytes = field(repr=False)
+    importance: Importance = Importance.NORMAL

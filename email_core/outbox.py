@@ -258,6 +258,7 @@ class Outbox:
             size=len(finished.mime),
             message_id=finished.message_id,
             metadata=order.metadata,
+            importance=finished.importance,
             created_at=now,
             updated_at=now,
             send_at=order.send_at,
@@ -277,6 +278,7 @@ class Outbox:
             subject=old.subject,
             message_id=message_id,
             mime=mime,
+            importance=old.importance,
         )
         metadata = {**old.metadata, "resend_of": old.id}
         order = Order(mode=old.mode, user=old.user, provider=old.provider, metadata=metadata)

@@ -15,7 +15,7 @@ DEFAULT_DAYS = 30
 
 
 def _row(
-    default: str | int | bool,
+    default: str | int | bool | None,
     help: str,
     *,
     unit: str = "",
@@ -47,6 +47,39 @@ class Parameters:
         "What happens to an email of which nobody knows whether it was sent: resend sends it again with the same "
         "Message-ID; hold keeps it until an administrator resends it or marks it as sent.",
         choices=("resend", "hold"),
+    )
+    smtp_per_minute_limit: int | None = _row(
+        None,
+        "Per-minute email sending limit of SMTP, for batch mail; 0 means none. Empty: 30 where the server is Exchange "
+        "Online's, else none.",
+        limits=(0, 100_000),
+    )
+    graph_per_minute_limit: int = _row(
+        0,
+        "The same for Microsoft Graph, which limits by itself: leave it at 0.",
+        limits=(0, 100_000),
+    )
+    exchange_per_minute_limit: int = _row(
+        0, "The same for Exchange Server, which limits by itself: leave it at 0.", limits=(0, 100_000)
+    )
+    throttle_mode: str = _row(
+        "compatible",
+        "What happens to an email that a limit has deferred as often as throttle_deferrals says: compatible sends it "
+        "regardless of the limit, strict lets it keep its turn until it expires.",
+        choices=("compatible", "strict"),
+    )
+    throttle_deferrals: int = _row(
+        10, "How often a limit a minute defers an email before it is sent regardless.", limits=(0, 1000)
+    )
+    throttle_deferral_seconds: int = _row(60, "How long one deferral lasts at most.", unit="seconds", limits=(10, 300))
+    recipients_per_day_limit: int | None = _row(
+        None,
+        "Recipients a day for each sending mailbox, for batch mail; 0 means no limit. Empty: 10000 where mail goes "
+        "through Exchange Online, else none.",
+        limits=(0, 10_000_000),
+    )
+    high_importance_first: bool = _row(
+        False, "Whether batch mail of high importance goes before the mail that waits for a limit."
     )
     smtp_preset: str = _row(
         "generic",
@@ -239,13 +272,15 @@ def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:
     return Parameters(**values)
 
 
-def _parse(setting: str, row: "Field[Any]", text: str) -> str | int | bool:
+def _parse(setting: str, row: "Field[Any]", text: str) -> str | int | bool | None:
     choices, limits = row.metadata["choices"], row.metadata["limits"]
     if isinstance(row.default, bool):
         return _truth(setting, text)
+    if row.default is None and not text:
+        return None
     if choices and text not in choices:
         raise ConfigurationError(setting, "has a value that is not allowed", f"Use one of {', '.join(choices)}.")
-    if not isinstance(row.default, int):
+    if isinstance(row.default, str):
         return text
     low, high = limits
     if not text.isdecimal() or len(text) > 9 or not low <= int(text) <= high:

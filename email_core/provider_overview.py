@@ -11,6 +11,8 @@ from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.providers.features import Features
 from email_core.providers.known import KNOWN
+from email_core.sending_limits import limit_warnings
+from email_core.throttle import Throttle, ThrottleStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class ProviderStatus:
     batch: bool
     interactive: bool
     pause: Pause | None
+    throttle: ThrottleStatus
     warnings: tuple[str, ...]
 
     @property
@@ -47,11 +50,13 @@ class ProviderOverview:
         *,
         providers: Mapping[str, Provider],
         pauses: ProviderPauses,
+        throttle: Throttle,
         parameters: Parameters,
         clock: Callable[[], datetime],
     ) -> None:
         self._providers = providers
         self._pauses = pauses
+        self._throttle = throttle
         self._parameters = parameters
         self._clock = clock
 
@@ -67,15 +72,17 @@ class ProviderOverview:
             configured=provider is not None,
             batch=provider is not None and self._parameters.batch_provider == known.name,
             interactive=provider is not None,
-            pause=await self.pause_of(provider) if provider else None,
-            warnings=provider.warnings if provider else (),
+            pause=await pause_of(provider, self._pauses, self._clock()) if provider else None,
+            throttle=await self._throttle.status(known.name),
+            warnings=(*(provider.warnings if provider else ()), *limit_warnings(self._parameters, known.name)),
         )
 
-    async def pause_of(self, provider: Provider) -> Pause | None:
-        """None while it may be tried."""
-        state = await self._pauses.state(provider)
-        until = state.waits_until(self._clock())
-        if until is None:
-            return None
-        diagnosis = diagnose(provider=provider.name, stage=state.stage, code=state.code, reply=state.reply)
-        return Pause(until, state.refusals, state.reply, diagnosis)
+
+async def pause_of(provider: Provider, pauses: ProviderPauses, now: datetime) -> Pause | None:
+    """None while it may be tried."""
+    state = await pauses.state(provider)
+    until = state.waits_until(now)
+    if until is None:
+        return None
+    diagnosis = diagnose(provider=provider.name, stage=state.stage, code=state.code, reply=state.reply)
+    return Pause(until, state.refusals, state.reply, diagnosis)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from email_core.delivery_state import ENDED, Event, Status, step
-from email_core.message import Address
+from email_core.message import Address, Importance
 
 ATTEMPTS_KEPT = 20
 UNCONFIRMED = "unconfirmed"  # the outcome of an attempt after which nobody knows
@@ -44,6 +44,19 @@ class RecipientResult:
     reply: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What the sending limits have promised to an email that waits for them. `limit` names the one it last waited for
+    ("30 a minute of smtp"). `permit_at`: it may be sent in the moment from then on, under a limit of `permit_limit`.
+    `number`: its place in the line, 0 = none. `counted_at`: its recipients are counted among the day's from then."""
+
+    limit: str = ""
+    permit_at: datetime | None = None
+    permit_limit: int = 0
+    number: int = 0
+    counted_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class EmailRecord:
     """Times are UTC. `size` is the octets of the MIME. `results` holds only the recipients whose fate differs from
@@ -75,7 +88,9 @@ class EmailRecord:
     parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
     held: bool = False  # nobody knows whether it was sent: an administrator decides
     rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring
-    deferrals: int = 0
+    importance: Importance = Importance.NORMAL
+    deferrals: int = 0  # how often a sending limit made it wait
+    turn: Turn | None = None
     tries: int = 0  # how often it was handed to a provider; `attempts` keeps the newest
     attempts: tuple[Attempt, ...] = ()
     results: Mapping[str, RecipientResult] = field(default_factory=dict)
@@ -108,6 +123,14 @@ class EmailRecord:
     def due_at(self) -> datetime:
         """When it may next be tried."""
         return self.next_attempt_at or self.send_at or self.created_at
+
+    @property
+    def deferred(self) -> str | None:
+        """In an administrator's words: which limit made it wait, and how often."""
+        if self.turn is None or not self.deferrals:
+            return None
+        times = "once" if self.deferrals == 1 else f"{self.deferrals} times"
+        return f"deferred {times} by the limit of {self.turn.limit}"
 
     @property
     def in_doubt(self) -> bool:

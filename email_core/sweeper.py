@@ -22,6 +22,7 @@ from email_core.logs import where
 from email_core.parking import is_far_off
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
 from email_core.stores.base import Doorbell, Doorbells, EmailStore, StoredEmail
+from email_core.throttle import Throttle
 
 OVERDUE = timedelta(minutes=5)  # how late a doorbell may be, beyond what the queue's own backlog explains
 SETTLED_AFTER = timedelta(hours=1)  # clocks differ: a day is past only then
@@ -70,11 +71,18 @@ def released(record: EmailRecord, now: datetime) -> EmailRecord:
 
 class Sweeper:
     def __init__(
-        self, *, emails: EmailStore, doorbells: Doorbells, distributor: Distributor, clock: Callable[[], datetime]
+        self,
+        *,
+        emails: EmailStore,
+        doorbells: Doorbells,
+        distributor: Distributor,
+        throttle: Throttle,
+        clock: Callable[[], datetime],
     ) -> None:
         self._emails = emails
         self._doorbells = doorbells
         self._distributor = distributor
+        self._throttle = throttle
         self._clock = clock
 
     async def sweep(self, until: datetime, *, releases_batch: bool = False) -> SweepReport:
@@ -102,20 +110,21 @@ class Sweeper:
 
     async def _care(self, stored: StoredEmail, sends_batch: bool, heads: Mapping[Mode, datetime]) -> str:
         record, now = stored.record, self._clock()
-        care = care_for(record, now, sends_batch=sends_batch, heads=heads)
-        if care is Care.NOTHING:
-            return care
-        if care is Care.RELEASE:
-            changed = released(record, now)
-        else:
-            changed = replace(record, parked=False, rung_at=max(now, record.due_at), updated_at=now)
         try:
+            record = await self._throttle.brought_forward(record)
+            care = care_for(record, now, sends_batch=sends_batch, heads=heads)
+            if care is Care.NOTHING:
+                return care
+            if care is Care.RELEASE:
+                changed = released(record, now)
+            else:
+                changed = replace(record, parked=False, rung_at=max(now, record.due_at), updated_at=now)
             await self._emails.update(stored, changed)
             await self._doorbells.ring(Doorbell(record.id, record.mode), max(changed.due_at - now, timedelta(0)))
         except LostRace:
             return Care.NOTHING  # somebody is at work on it
         except EmailSubsystemError as error:
-            logger.warning("email %s could not be %s: %s", record.id, care.value, where(error))
+            logger.warning("email %s could not be cared for: %s", record.id, where(error))
             return Care.NOTHING  # the next sweep sees it again
         logger.info("email %s was %s by the sweeper", record.id, care.value)
         return care

@@ -13,6 +13,7 @@ from email_core.provider_overview import Pause, ProviderStatus
 from email_core.record import EmailRecord
 from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
+from email_core.throttle import ThrottleStatus
 
 EMAILS = "/api/emails"
 
@@ -63,6 +64,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
         "next_attempt_at": _time(record.next_attempt_at) if record.status is Status.UNSENT else None,
         "held": record.held,
         "deferrals": record.deferrals,
+        "deferred": record.deferred,
         "attempts": [
             {
                 "at": _time(one.at),
@@ -115,6 +117,7 @@ def provider(status: ProviderStatus) -> dict[str, Any]:
         "batch": status.batch,
         "interactive": status.interactive,
         "paused": _pause(status.pause) if status.pause else None,
+        "limit": _limit(status.throttle),
         "warnings": list(status.warnings),
         "features": asdict(status.features),
     }
@@ -135,6 +138,17 @@ def rehearsal(report: RehearsalReport) -> dict[str, Any]:
             for step in report.steps
         ],
         "diagnosis": _diagnosis(report.diagnosis),
+    }
+
+
+def _limit(status: ThrottleStatus) -> dict[str, Any]:
+    return {
+        "per_minute": status.limit,
+        "in_force": status.in_force,
+        "used_last_minute": status.used_last_minute,
+        "reserved_ahead": status.reserved_ahead,
+        "in_line": status.in_line,
+        "next_at": _time(status.next_at),
     }
 
 

@@ -29,7 +29,6 @@ from email_core.doctor.storage import storage_checks
 from email_core.errors import ConfigurationError
 from email_core.message import Address
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
-from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses, ProviderStateStore
 from email_core.providers.base import Provider
 from email_core.providers.known import KNOWN
@@ -142,7 +141,8 @@ def _provider_checks(parts: Parts, to: Address | None, clock: Callable[[], datet
     pauses = ProviderPauses(states, clock)
     check = ProviderCheck(
         Rehearsals(providers=parts.providers, pauses=pauses, parameters=parts.parameters, clock=clock),
-        ProviderOverview(providers=parts.providers, pauses=pauses, parameters=parts.parameters, clock=clock),
+        pauses,
+        clock,
         to,
     )
     sections: dict[str, Checks] = {}

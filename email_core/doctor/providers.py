@@ -2,13 +2,16 @@
 tried with a test email alone: each sign-in may bring the account nearer to being locked out."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from email_core.diagnosis import Diagnosis
 from email_core.doctor.finding import Finding, failed, ok, skipped, warning
 from email_core.errors import StorageUnavailable
 from email_core.message import Address
-from email_core.provider_overview import Pause, ProviderOverview
+from email_core.provider_overview import Pause, pause_of
+from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import LONGEST_REHEARSAL, Provider, Step
 from email_core.rehearsals import Rehearsals, diagnosis_of
 
@@ -22,7 +25,8 @@ class ProviderCheck:
     """`to`: who gets a test email, None = nobody."""
 
     rehearsals: Rehearsals
-    overview: ProviderOverview
+    pauses: ProviderPauses
+    clock: Callable[[], datetime]
     to: Address | None
 
     async def findings(self, provider: Provider) -> list[Finding]:
@@ -31,7 +35,7 @@ class ProviderCheck:
         ]
         try:
             async with asyncio.timeout(PAUSE_SECONDS):
-                pause = await self.overview.pause_of(provider)  # first: a test email may end it
+                pause = await pause_of(provider, self.pauses, self.clock())  # first: a test email may end it
         except (StorageUnavailable, TimeoutError):
             unknown = skipped("pause", "the storage does not answer")
             return [*cautions, unknown, *await self._steps(provider)]

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from email_core.addresses import parse_address_list
 from email_core.errors import FieldProblem, InvalidEmail
-from email_core.message import Address, FinishedMessage
+from email_core.message import Address, FinishedMessage, Importance
 from email_core.mime.headers import LONGEST_SUBJECT, field, own_message_id
 from email_core.mime.wire import crlf, head_and_body, joined
 from email_core.text import decoded, without_control_characters
@@ -47,6 +47,7 @@ def adopt_mime(raw: bytes, email_id: str, date: datetime) -> FinishedMessage:
         subject=_first(fields, "Subject"),
         message_id=message_id,
         mime=joined(["".join(added).encode(), *kept, b"\r\n", body]),
+        importance=_importance(_first(fields, "Importance")),
     )
 
 
@@ -57,6 +58,14 @@ def renew_mime(mime: bytes, email_id: str, date: datetime, *, sender: Address) -
     own = field("Date", format_datetime(date)) + field("Message-ID", message_id)
     kept = [line + b"\r\n" for name, line in header_lines(head) if name not in _RENEWED]
     return message_id, joined([own.encode(), *kept, b"\r\n", body])
+
+
+def _importance(text: str) -> Importance:
+    """Normal where the header says something else, or nothing."""
+    try:
+        return Importance(text.strip().lower())
+    except ValueError:
+        return Importance.NORMAL
 
 
 _RENEWED = frozenset({b"message-id", b"date"})

@@ -28,6 +28,7 @@ def build_mime(message: Message, email_id: str, date: datetime) -> FinishedMessa
         subject=message.subject,
         message_id=message_id,
         mime=joined(chain((head.encode(),), body(message, email_id))),
+        importance=message.importance,
     )
 
 

@@ -13,6 +13,7 @@ from email_core.idempotency import IdempotencyStore
 from email_core.mailbox_slots import MailboxStore
 from email_core.provider_pause import ProviderStateStore
 from email_core.record import EmailRecord, Mode
+from email_core.shared_windows import WindowStore
 from email_core.timer_runs import TimerRunStore
 
 QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
@@ -161,3 +162,4 @@ class Stores:
     providers: ProviderStateStore
     timers: TimerRunStore
     mailboxes: MailboxStore
+    windows: WindowStore

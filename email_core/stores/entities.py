@@ -7,12 +7,13 @@ longer than a string property holds is kept compressed, in as many binary proper
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from email_core.delivery_state import Status
-from email_core.message import Address
-from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
+from email_core.message import Address, Importance
+from email_core.record import Attempt, EmailRecord, Mode, RecipientResult, Turn
 
 LONGEST_TEXT = 30_000  # units of UTF-16; a string property holds 32,767
 CHUNK = 60_000  # octets; a binary property holds 65,536
@@ -23,7 +24,7 @@ _NUMBERS = ("size", "claims", "deferrals", "tries")
 _FLAGS = ("parked", "held")
 _TEXTS = ("provider", "user", "subject", "message_id", "claimed_by", "handle")
 _PLAIN = (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")
-_IN_DETAIL = ("sender", "to", "cc", "bcc", "metadata", "attempts", "results")
+_IN_DETAIL = ("sender", "to", "cc", "bcc", "metadata", "attempts", "results", "importance", "turn")
 _DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
 CONTENT_PROPERTY = "mime"
 RECORD_PROPERTIES = (
@@ -75,7 +76,9 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
         parked=entity["parked"],
         held=entity["held"],
         rung_at=_optional_time(entity, "rung_at"),
+        importance=Importance(detail.get("importance", Importance.NORMAL)),
         deferrals=entity["deferrals"],
+        turn=_turn(detail["turn"]) if "turn" in detail else None,
         tries=entity["tries"],
         attempts=tuple(_attempt(attempt) for attempt in detail["attempts"]),
         results={
@@ -108,7 +111,7 @@ def _plain(record: EmailRecord) -> dict[str, Any]:
 
 
 def _detail(record: EmailRecord) -> str:
-    detail = {
+    detail: dict[str, Any] = {
         "from": [record.sender.address, record.sender.name],
         "to": [[one.address, one.name] for one in record.to],
         "cc": [[one.address, one.name] for one in record.cc],
@@ -120,7 +123,11 @@ def _detail(record: EmailRecord) -> str:
         ],
         "results": {address: [one.status.value, one.reply] for address, one in record.results.items()},
     }
-    return json.dumps(detail, ensure_ascii=False, separators=(",", ":"))
+    if record.importance is not Importance.NORMAL:
+        detail["importance"] = record.importance.value
+    if record.turn is not None:
+        detail["turn"] = asdict(record.turn)
+    return json.dumps(detail, ensure_ascii=False, separators=(",", ":"), default=datetime.isoformat)
 
 
 def _packed(text: str) -> dict[str, Any]:
@@ -152,6 +159,15 @@ def _address(pair: list[str]) -> Address:
 def _attempt(values: list[Any]) -> Attempt:
     at, *others = values  # rows from before there were diagnoses and traces have none
     return Attempt(datetime.fromisoformat(at), *others)
+
+
+def _turn(values: dict[str, Any]) -> Turn:
+    permit_at, counted_at = (_moment(values.pop(name)) for name in ("permit_at", "counted_at"))
+    return Turn(**values, permit_at=permit_at, counted_at=counted_at)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _time(value: datetime) -> datetime:

@@ -21,6 +21,7 @@ from email_core.stores.base import (
     StoredEmail,
     Stores,
 )
+from email_core.throttling import Window
 
 
 class MemoryEmailStore:
@@ -198,13 +199,32 @@ class MemoryMailboxStore:
         return str(version)
 
 
+class MemoryWindowStore:
+    def __init__(self) -> None:
+        self._windows: dict[str, tuple[Window, int]] = {}
+
+    async def read(self, account: str) -> tuple[Window, str | None]:
+        if account not in self._windows:
+            return Window(), None
+        window, version = self._windows[account]
+        return window, str(version)
+
+    async def write(self, account: str, window: Window, etag: str | None) -> str:
+        if etag != (await self.read(account))[1]:
+            raise LostRace(f"the window of {account}")
+        version = int(etag or 0) + 1
+        self._windows[account] = window, version
+        return str(version)
+
+
 def memory_stores() -> Stores:
     return Stores(
-        MemoryEmailStore(),
-        MemoryDoorbells(),
-        MemoryIdempotencyStore(),
-        MemoryDistributorStore(),
-        MemoryProviderStates(),
-        MemoryTimerRuns(),
-        MemoryMailboxStore(),
+        emails=MemoryEmailStore(),
+        doorbells=MemoryDoorbells(),
+        keys=MemoryIdempotencyStore(),
+        distributor=MemoryDistributorStore(),
+        providers=MemoryProviderStates(),
+        timers=MemoryTimerRuns(),
+        mailboxes=MemoryMailboxStore(),
+        windows=MemoryWindowStore(),
     )

@@ -27,6 +27,7 @@ from email_core.stores.memory import (
     MemoryMailboxStore,
     MemoryProviderStates,
     MemoryTimerRuns,
+    MemoryWindowStore,
 )
 from tests.support.azurite import ROOT
 
@@ -126,6 +127,7 @@ class Doors:
     doorbells: MemoryDoorbells = field(default_factory=MemoryDoorbells)
     keys: MemoryIdempotencyStore = field(default_factory=MemoryIdempotencyStore)
     distributor: MemoryDistributorStore = field(default_factory=MemoryDistributorStore)
+    windows: MemoryWindowStore = field(default_factory=MemoryWindowStore)
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
     states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
     timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
@@ -202,6 +204,7 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
             doors.states,
             doors.timers,
             MemoryMailboxStore(),
+            doors.windows,
         ),
         providers={"smtp": doors.provider} if providers else {},
         parameters=replace(Parameters(), **parameters),

@@ -16,6 +16,7 @@ from email_core.stores.azure import (
     AzureMailboxStore,
     AzureProviderStates,
     AzureTimerRuns,
+    AzureWindowStore,
     create_storage,
 )
 from email_core.stores.base import QUEUE_NAMES, Stores
@@ -40,6 +41,7 @@ async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
             AzureProviderStates(tables),
             AzureTimerRuns(tables),
             AzureMailboxStore(tables),
+            AzureWindowStore(tables, plain_tables),
         )
 
 

@@ -11,6 +11,7 @@ from email_core.stores.azure.states import (
     AzureProviderStates,
     AzureTimerRuns,
 )
+from email_core.stores.azure.windows import AzureWindowStore
 
 __all__ = [
     "AzureDistributorStore",
@@ -20,6 +21,7 @@ __all__ = [
     "AzureMailboxStore",
     "AzureProviderStates",
     "AzureTimerRuns",
+    "AzureWindowStore",
     "StorageService",
     "create_storage",
 ]

@@ -25,7 +25,15 @@ from email_core.providers.base import (
 )
 from email_core.record import ATTEMPTS_KEPT, Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.base import Doorbell
-from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryProviderStates
+from email_core.stores.memory import (
+    MemoryDistributorStore,
+    MemoryDoorbells,
+    MemoryEmailStore,
+    MemoryProviderStates,
+    MemoryWindowStore,
+)
+from email_core.throttle import AHEAD, Throttle
+from email_core.throttling import MINUTE, Window
 from tests.support.emails import NOON, Clock, email
 
 MIME = b"Subject: Statement\r\n\r\nHello\r\n"
@@ -72,6 +80,7 @@ class World:
         self.doorbells = MemoryDoorbells()
         self.clock = Clock()
         self.pauses = ProviderPauses(self.states, self.clock)
+        self.windows = MemoryWindowStore()
         self.delivery = Delivery(
             emails=self.emails,
             doorbells=self.doorbells,
@@ -79,6 +88,9 @@ class World:
             parameters=parameters or Parameters(),
             distributor=Distributor(self.switch, self.clock),
             pauses=self.pauses,
+            throttle=Throttle(
+                self.windows, parameters or Parameters(), self.clock, chance=lambda: 0.0, pause=self.pause
+            ),
             clock=self.clock,
             chance=lambda: 0.0,
             pause=self.pause,
@@ -332,6 +344,63 @@ async def test_doorbell_of_batch_mail_parks_it_while_the_distributor_is_off():
     await world.delivery.answer(interactive)
     assert [(await world.record(bell)).parked for bell in (batch, interactive)] == [True, False]
     assert [(await world.record(bell)).status for bell in (batch, interactive)] == [Status.UNSENT, Status.SENT]
+
+
+LIMITED = Parameters(smtp_per_minute_limit=1)
+SECOND = timedelta(seconds=60.5)  # when the second email may go
+
+
+async def test_email_over_the_limit_returns_to_the_queue_and_is_sent_at_its_moment():
+    world = World(DELIVERED, DELIVERED, parameters=LIMITED)
+    first, second = await world.keep(email()), await world.keep(email())
+    await world.delivery.answer(first)
+    await world.delivery.answer(second)
+    record = await world.record(second)
+    assert (record.status, record.deferrals, record.tries, record.claims) == (Status.UNSENT, 1, 0, 0)
+    assert world.doorbells.rung == [(second, SECOND - AHEAD)]
+    world.clock.now = record.next_attempt_at
+    await world.delivery.answer(second)
+    record = await world.record(second)
+    assert (record.status, world.clock.now) == (Status.SENT, NOON + SECOND)
+    assert record.deferred == "deferred once by the limit of 1 a minute of smtp"
+
+
+async def test_claimed_email_that_missed_its_moment_returns_without_a_try():
+    world = World(DELIVERED, DELIVERED, parameters=LIMITED)
+    first, second = await world.keep(email()), await world.keep(email())
+    update, slow = world.emails.update, timedelta(seconds=1)
+
+    async def slow_update(*about):
+        world.clock.now += slow
+        return await update(*about)
+
+    world.emails.update = slow_update
+    await world.delivery.answer(first)  # missed, and there is room for another moment
+    await world.delivery.answer(second)
+    assert (await world.record(first)).status is Status.SENT
+    world.clock.now = (await world.record(second)).turn.permit_at
+    slow = timedelta(seconds=1)
+    await world.windows.write(
+        "smtp", Window(reserved=((MINUTE.at(world.clock.now + slow), 1),)), (await world.windows.read("smtp"))[1]
+    )
+    await world.delivery.answer(second)
+    record = await world.record(second)
+    assert (record.status, record.deferrals, record.tries, record.in_doubt) == (Status.UNSENT, 2, 0, False)
+
+
+async def test_interactive_mail_is_not_deferred():
+    world = World(DELIVERED, DELIVERED, parameters=LIMITED)
+    for _ in range(2):
+        await world.delivery.answer(await world.keep(email(mode=Mode.INTERACTIVE)))
+    assert len(world.provider.submissions) == 2
+
+
+async def test_throttle_answer_of_the_provider_slows_the_next_down():
+    too_much = Outcome(kind=OutcomeKind.TRANSIENT, reply="432 4.3.2 sender thread limit exceeded", code=432)
+    world = World(too_much, parameters=Parameters(smtp_per_minute_limit=100))
+    await world.delivery.answer(await world.keep(email()))
+    window, _ = await world.windows.read("smtp")
+    assert window.slowed_to == 0.5
 
 
 IN_DOUBT = (Attempt(NOON, "smtp", "unconfirmed", "lost", 0.1),)

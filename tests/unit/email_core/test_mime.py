@@ -99,6 +99,16 @@ def test_date_and_message_id_are_set():
 def test_importance_is_shown_by_mail_programs_old_and_new(importance, headers):
     message = sent(importance=importance)
     assert (message["Importance"], message["X-Priority"]) == headers
+    assert build(importance=importance).importance is importance
+
+
+@pytest.mark.parametrize(
+    ("header", "importance"),
+    [("", Importance.NORMAL), ("High", Importance.HIGH), (" low ", Importance.LOW), ("urgent", Importance.NORMAL)],
+)
+def test_importance_of_finished_mime_is_that_of_its_header(header, importance):
+    raw = f"From: ann@contoso.com\r\nTo: bob@example.com\r\nImportance: {header}\r\n\r\nHello"
+    assert adopt_mime(raw.encode(), EMAIL_ID, NOON).importance is importance
 
 
 @pytest.mark.parametrize(

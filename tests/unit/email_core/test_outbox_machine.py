@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,7 +38,9 @@ from email_core.stores.memory import (
     MemoryMailboxStore,
     MemoryProviderStates,
     MemoryTimerRuns,
+    MemoryWindowStore,
 )
+from email_core.throttle import Throttle
 from tests.support.emails import Clock
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -226,6 +229,7 @@ MOST_EMAILS = 3  # few, so that much happens to each
 
 class OutboxMachine(RuleBasedStateMachine):
     policy = "resend"
+    limits: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -234,12 +238,13 @@ class OutboxMachine(RuleBasedStateMachine):
         self.emails, self.doorbells = WatchedStore(self.clock), MemoryDoorbells()
         self.provider = FatefulProvider(self.clock, self.emails)
         self.provider.take_over = self.take_over
+        self.windows = MemoryWindowStore()
         self.let_go: Counter[str] = Counter()
         self.vouched_for: set[str] = set()
         self.core = self.assembled(MemoryDistributorStore())
 
     def assembled(self, switch: MemoryDistributorStore):
-        parameters = Parameters(unconfirmed_policy=self.policy)
+        parameters = Parameters(unconfirmed_policy=self.policy, **self.limits)
         providers = {"smtp": self.provider}
         stores = Stores(
             self.emails,
@@ -249,6 +254,7 @@ class OutboxMachine(RuleBasedStateMachine):
             MemoryProviderStates(),
             MemoryTimerRuns(),
             MemoryMailboxStore(),
+            self.windows,
         )
         core = connect(
             stores=stores,
@@ -264,6 +270,7 @@ class OutboxMachine(RuleBasedStateMachine):
             parameters=parameters,
             distributor=Distributor(switch, self.clock),
             pauses=ProviderPauses(stores.providers, self.clock),
+            throttle=Throttle(self.windows, parameters, self.clock, chance=lambda: 0.5, pause=self.pause),
             clock=self.clock,
             chance=lambda: 0.5,
             pause=self.pause,
@@ -461,6 +468,12 @@ class HoldingOutboxMachine(OutboxMachine):
     policy = "hold"
 
 
+class LimitedOutboxMachine(OutboxMachine):
+    """With a sending limit that nearly every email meets, and that lets nobody go regardless."""
+
+    limits: ClassVar = {"smtp_per_minute_limit": 1, "recipients_per_day_limit": 50, "throttle_mode": "strict"}
+
+
 SETTINGS = settings(
     max_examples=200,
     stateful_step_count=40,
@@ -471,7 +484,7 @@ SETTINGS = settings(
 )
 
 
-@pytest.mark.parametrize("machine", [OutboxMachine, HoldingOutboxMachine])
+@pytest.mark.parametrize("machine", [OutboxMachine, HoldingOutboxMachine, LimitedOutboxMachine])
 def test_rules_hold_whatever_happens(machine, monkeypatch, caplog):
     monkeypatch.setattr("email_core.outbox.secrets.randbelow", lambda _: 0)  # one shard: the same every time
     caplog.set_level(logging.CRITICAL)

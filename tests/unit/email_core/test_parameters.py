@@ -13,10 +13,10 @@ def test_every_parameter_has_help_that_ends_as_a_sentence(name):
     assert ROWS[name].metadata["help"].endswith(".")
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if type(row.default) is int])
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if not isinstance(row.default, str | bool)])
 def test_every_number_has_limits_that_hold_its_default(name):
     low, high = ROWS[name].metadata["limits"]
-    assert low <= ROWS[name].default <= high
+    assert ROWS[name].default is None or low <= ROWS[name].default <= high
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.metadata["choices"]])
@@ -46,6 +46,11 @@ def test_settings_of_others_are_none_of_ours():
         ("default_sender", "ann@contoso.com", "ann@contoso.com"),
         ("attachment_size_limit", "150", 150),
         ("email_expiration_days", "0", 0),
+        ("smtp_per_minute_limit", "0", 0),
+        ("smtp_per_minute_limit", "30", 30),
+        ("smtp_per_minute_limit", "", None),
+        ("high_importance_first", "true", True),
+        ("high_importance_first", "False", False),
     ],
 )
 def test_a_setting_takes_the_place_of_the_default(name, text, value):
@@ -66,6 +71,8 @@ def test_a_setting_takes_the_place_of_the_default(name, text, value):
         ("smtp_verify_certificate", "no", "Use true or false."),
         ("smtp_security", "TLS", "Use one of preset, starttls, tls, none."),
         ("batch_provider", "pigeon", "Use one of smtp, "),
+        ("smtp_per_minute_limit", "100001", "Use 0 to 100000."),
+        ("high_importance_first", "1", "Use true or false."),
         ("smtp_sever", "x", "The parameters are "),
         ("", "x", "The parameters are "),
     ],

@@ -5,10 +5,12 @@ import pytest
 
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
+from email_core.parameters import Parameters
 from email_core.parking import HORIZON
-from email_core.record import EmailRecord, Mode
-from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore
+from email_core.record import EmailRecord, Mode, Turn
+from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryWindowStore
 from email_core.sweeper import OVERDUE, Care, Sweeper, care_for
+from email_core.throttle import Throttle
 from tests.support.emails import NOON, Clock, email
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -69,7 +71,13 @@ class World:
         self.doorbells = MemoryDoorbells()
         self.switch = MemoryDistributorStore()
         distributor = Distributor(self.switch, self.clock)
-        self.sweeper = Sweeper(emails=self.emails, doorbells=self.doorbells, distributor=distributor, clock=self.clock)
+        self.sweeper = Sweeper(
+            emails=self.emails,
+            doorbells=self.doorbells,
+            distributor=distributor,
+            throttle=Throttle(MemoryWindowStore(), Parameters(), self.clock),
+            clock=self.clock,
+        )
 
     async def sweep(self, **about):
         for record in self.records:
@@ -154,3 +162,10 @@ async def test_email_that_a_worker_claims_meanwhile_is_left_to_it():
     world.emails.waiting = claimed_meanwhile
     await world.sweep()
     assert world.rung == []
+
+
+async def test_email_parked_far_back_in_the_line_is_rung_when_the_limit_is_removed():
+    waiting = email(LONG_AGO, parked=True, next_attempt_at=NOON + 60 * MINUTE, turn=Turn(number=9, limit="1 a minute"))
+    world = World(waiting)
+    await world.sweep()
+    assert world.rung == [waiting.id]

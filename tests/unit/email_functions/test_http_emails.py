@@ -280,6 +280,7 @@ async def test_an_email_is_read_as_it_was_accepted(doors):
         "ended_at": None,
         "held": False,
         "deferrals": 0,
+        "deferred": None,
         "attempts": [],
         "recipients": [
             {"address": address, "status": "Unsent", "reply": None, "diagnosis": None}

@@ -1,8 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 
+from email_core.assembly import subsystem
 from email_core.providers.base import Outcome, OutcomeKind, Provider
 from email_core.providers.known import KNOWN
 from tests.support.doors import open_doors
+from tests.support.emails import email
 
 URL = "/api/providers"
 WRONG_PASSWORD = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
@@ -25,6 +29,26 @@ async def test_configured_provider_is_told_with_what_it_can_do(doors):
     assert (item["configured"], item["enabled"], item["batch"], item["interactive"]) == (True, True, True, True)
     assert (item["paused"], item["warnings"]) == (None, ["smtp_port is 465"])
     assert item["features"]["title"] == "SMTP"
+
+
+async def test_limit_is_told_with_what_was_used_and_what_waits():
+    with open_doors(smtp_per_minute_limit=2) as doors:
+        for _ in range(5):
+            await subsystem().throttle.admit(email(datetime.now(UTC)))
+        limit = (await smtp(doors))["limit"]
+    assert limit.pop("next_at").endswith("Z")
+    assert limit == {"per_minute": 2, "in_force": 2, "used_last_minute": 2, "reserved_ahead": 1, "in_line": 2}
+
+
+async def test_provider_without_a_limit_has_none(doors):
+    limit = (await smtp(doors))["limit"]
+    assert (limit["per_minute"], limit["used_last_minute"], limit["next_at"]) == (0, 0, None)
+
+
+async def test_limit_of_a_provider_that_limits_itself_is_warned_of():
+    with open_doors(graph_per_minute_limit=10) as doors:
+        items = {item["name"]: item["warnings"] for item in (await doors.get(URL)).json["items"]}
+    assert all(("graph_per_minute_limit" in str(warnings)) == (name == "graph") for name, warnings in items.items())
 
 
 async def test_refused_sign_in_is_told_with_its_diagnosis_until_a_test_email_gets_through(doors):

@@ -9,7 +9,6 @@ from email_core.doctor.providers import ProviderCheck
 from email_core.errors import StorageUnavailable
 from email_core.message import Address
 from email_core.parameters import Parameters
-from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider
 from email_core.rehearsals import Rehearsals
@@ -30,9 +29,9 @@ class World:
         self.pauses = ProviderPauses(self.states, Clock())
 
     async def findings(self, to=None):
-        pauses = ProviderPauses(self.states, Clock())
-        parts = {"providers": {"smtp": self.provider}, "pauses": pauses, "parameters": Parameters(), "clock": Clock()}
-        return await ProviderCheck(Rehearsals(**parts), ProviderOverview(**parts), to).findings(self.provider)
+        pauses, clock = ProviderPauses(self.states, Clock()), Clock()
+        rehearsals = Rehearsals(providers={"smtp": self.provider}, pauses=pauses, parameters=Parameters(), clock=clock)
+        return await ProviderCheck(rehearsals, pauses, clock, to).findings(self.provider)
 
 
 @asynccontextmanager

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from email_core.delivery_state import Event, Status
-from email_core.message import Address
-from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
+from email_core.message import Address, Importance
+from email_core.record import Attempt, EmailRecord, Mode, RecipientResult, Turn
 from email_core.stores.entities import changed_properties, entity_properties, record_of
 from tests.support.emails import NOON, email
 
@@ -36,7 +36,9 @@ CHANGES = {
     "parked": True,
     "held": True,
     "rung_at": LATER,
+    "importance": Importance.HIGH,
     "deferrals": 1,
+    "turn": Turn(limit="30 a minute of smtp", permit_at=LATER, permit_limit=30, number=7, counted_at=NOON),
     "tries": 1,
     "attempts": (Attempt(LATER, "smtp", "transient", "450 later", 0.1, "smtp-try-later", "request-id 1"),),
     "results": {"bob@example.com": RecipientResult(Status.FAILED, "550 no")},

@@ -14,7 +14,14 @@ from email_core.record import EmailRecord
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell
-from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryProviderStates
+from email_core.stores.memory import (
+    MemoryDistributorStore,
+    MemoryDoorbells,
+    MemoryEmailStore,
+    MemoryProviderStates,
+    MemoryWindowStore,
+)
+from email_core.throttle import Throttle
 from tests.support.emails import Clock, email
 from tests.support.smtp_server import DROP, HANG, PASSWORD, provider, secrets, smtp_server
 
@@ -35,6 +42,7 @@ class World:
             parameters=Parameters(),
             distributor=Distributor(MemoryDistributorStore(), self.clock),
             pauses=self.pauses,
+            throttle=Throttle(MemoryWindowStore(), Parameters(), self.clock),
             clock=self.clock,
         )
 

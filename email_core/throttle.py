@@ -1,0 +1,277 @@
+"""The sending limits as an email meets them, between its look and its hand-over (facts/dynamics.md: batch mail only;
+over the limit an email is deferred for up to a minute, and after ten deferrals it is sent regardless).
+
+An email gets a permit, a moment in which it may be handed over. One that is near is waited for in the worker; for a
+later one the email is deferred, and sends without asking when it comes back in time.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from email_core.diagnosis import Category, by_id
+from email_core.errors import StorageUnavailable
+from email_core.logs import where
+from email_core.message import Importance
+from email_core.parameters import Parameters
+from email_core.providers.base import OutcomeKind
+from email_core.record import Attempt, EmailRecord, Mode, Turn
+from email_core.sending_limits import SendingLimits, sending_limits
+from email_core.shared_windows import SharedWindows, WindowStore
+from email_core.throttling import DAY, MINUTE, Answer, Ask, turn_of, usage
+
+AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
+TURN_AHEAD = timedelta(seconds=1)  # the same before its turn in the line: it misses nothing where it is late
+NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a doorbell may be early by 2 s
+MOST_PROMISED = 100  # emails; behind them there is the line
+SHORTEST = timedelta(seconds=1)  # of a deferral
+SPREAD = timedelta(minutes=10)  # of those whose recipients are counted from the same time on
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """The email is looked at again when it is due."""
+
+    due: datetime
+    turn: Turn
+
+    def of(self, record: EmailRecord, now: datetime) -> EmailRecord:
+        return replace(record, deferrals=record.deferrals + 1, turn=self.turn, next_attempt_at=self.due, updated_at=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleStatus:
+    """A provider's limit a minute as an administrator sees it. `limit` is the parameter's, 0 = none; `in_force` is less
+    while the provider says that it is too much. `in_line`: emails that wait behind what is reserved."""
+
+    limit: int
+    in_force: int
+    used_last_minute: int = 0
+    reserved_ahead: int = 0
+    in_line: int = 0
+    next_at: datetime | None = None
+
+
+class Throttle:
+    """Raises StorageUnavailable where the shared windows cannot be written."""
+
+    def __init__(
+        self,
+        store: WindowStore,
+        parameters: Parameters,
+        clock: Callable[[], datetime],
+        *,
+        chance: Callable[[], float] = random.random,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._parameters = parameters
+        self._clock = clock
+        self._chance = chance
+        self._pause = pause
+        self._minutes = SharedWindows(store, clock, grain=MINUTE, chance=chance, pause=pause)
+        self._days = SharedWindows(store, clock, grain=DAY, chance=chance, pause=pause)
+
+    async def admit(self, record: EmailRecord) -> Turn | Deferral | None:
+        """Asked before an email is claimed. None: no limit holds for it."""
+        limits = self._limits(record)
+        if not limits:
+            return None
+        if self._day_is_full(record, limits):
+            turn = await self._counted(record, limits)
+            if isinstance(turn, Deferral):
+                return turn
+            record = replace(record, turn=turn)
+        turn = await self._permit(record, limits)
+        if isinstance(turn, Deferral):
+            return turn
+        return await self._counted(replace(record, turn=turn), limits)
+
+    async def wait(self, record: EmailRecord, turn: Turn | None) -> Deferral | None:
+        """Asked when the email is claimed: returns when its moment has come. One that was missed, because the claim
+        took too long, is given back for another."""
+        while turn is not None and turn.permit_at is not None:
+            now = self._clock()
+            if now < turn.permit_at:
+                await self._pause((turn.permit_at - now).total_seconds())
+            elif MINUTE.is_valid(MINUTE.at(turn.permit_at), now):
+                return None
+            else:
+                again = await self._ask_again(replace(record, turn=turn), MINUTE.at(turn.permit_at))
+                if isinstance(again, Deferral):
+                    return again
+                turn = again
+        return None
+
+    async def _ask_again(self, record: EmailRecord, missed: int) -> Turn | Deferral:
+        """It is claimed: where nobody can be asked, it must return all the same."""
+        try:
+            return await self._ask(record, self._limits(record), missed)
+        except StorageUnavailable as error:
+            logger.warning("email %s returns, its moment was missed: %s", record.id, where(error))
+            return Deferral(self._clock() + self._longest, record.turn or Turn())
+
+    async def learn(self, record: EmailRecord) -> None:
+        """Told of every attempt: where the provider says that it is too much, all send less for a while."""
+        if not self._limits(record).per_minute or not says_too_much(record.attempts[-1]):
+            return
+        try:
+            await self._minutes.slow_down(record.provider)
+        except StorageUnavailable as error:
+            logger.warning("provider %s is not slowed down: %s", record.provider, where(error))
+
+    async def status(self, provider: str) -> ThrottleStatus:
+        limit = sending_limits(self._parameters, provider).per_minute
+        if not limit:
+            return ThrottleStatus(limit=0, in_force=0)
+        seen = usage(await self._minutes.window(provider), limit, self._clock())
+        return ThrottleStatus(
+            limit=limit,
+            in_force=seen.limit,
+            used_last_minute=seen.used,
+            reserved_ahead=seen.ahead,
+            in_line=seen.in_line,
+            next_at=seen.next_at,
+        )
+
+    async def brought_forward(self, record: EmailRecord) -> EmailRecord:
+        """An email that waits far back in the line, due when its turn is likely to come by now: a limit may have been
+        raised, or others may have gone."""
+        limit = self._limits(record).per_minute
+        if not record.parked or record.turn is None or not record.turn.number:
+            return record
+        now = self._clock()
+        if not limit:
+            return replace(record, next_attempt_at=min(record.due_at, now))
+        turn_at = turn_of(await self._minutes.window(record.provider), record.turn.number, limit, now)
+        return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - TURN_AHEAD)))
+
+    def _limits(self, record: EmailRecord) -> SendingLimits:
+        if record.mode is Mode.INTERACTIVE:
+            return SendingLimits(0, 0)
+        return sending_limits(self._parameters, record.provider)
+
+    # ---- the limit a minute
+
+    async def _permit(self, record: EmailRecord, limits: SendingLimits) -> Turn | Deferral:
+        now, turn = self._clock(), record.turn or Turn()
+        if not limits.per_minute:
+            return replace(turn, permit_at=None)
+        unused = _unused_permit(record)
+        if unused is None:
+            return await self._ask(record, limits)
+        if now > unused + MINUTE.valid or turn.permit_limit > limits.per_minute:
+            return await self._ask(record, limits, MINUTE.at(unused))
+        return turn if unused <= now + NEAR else self._deferral(unused - AHEAD, turn)
+
+    async def _ask(self, record: EmailRecord, limits: SendingLimits, gives_back: int | None = None) -> Turn | Deferral:
+        turn = record.turn or Turn()
+        regardless = self._goes_regardless(record)
+        got = await self._minutes.ask(
+            record.provider,
+            Ask(
+                limit=limits.per_minute,
+                within=self._horizon(limits.per_minute),
+                number=turn.number,
+                gives_back=gives_back,
+                first=self._parameters.high_importance_first and record.importance is Importance.HIGH,
+                regardless=regardless,
+            ),
+        )
+        if regardless:
+            return replace(turn, permit_at=None)
+        return self._answered(got, turn, limits, record.provider)
+
+    def _answered(self, got: Answer, turn: Turn, limits: SendingLimits, provider: str) -> Turn | Deferral:
+        at, limit = MINUTE.start(got.tick), f"{limits.per_minute} a minute of {provider}"
+        if not got.reserved:
+            return self._deferral(at - TURN_AHEAD, replace(turn, limit=limit, permit_at=None, number=got.number))
+        permitted = replace(turn, permit_at=at, permit_limit=limits.per_minute, number=0)
+        if at <= self._clock() + NEAR:
+            return permitted
+        return self._deferral(at - AHEAD, replace(permitted, limit=limit))
+
+    def _deferral(self, due: datetime, turn: Turn) -> Deferral:
+        """In compatible mode an email is looked at after `throttle_deferral_seconds` at the latest; in strict mode
+        there is nothing to look at before its turn."""
+        now = self._clock()
+        if self._parameters.throttle_mode == "compatible":
+            due = min(due, now + self._longest)
+        return Deferral(max(due, now + SHORTEST), turn)
+
+    def _goes_regardless(self, record: EmailRecord) -> bool:
+        return (
+            self._parameters.throttle_mode == "compatible" and record.deferrals >= self._parameters.throttle_deferrals
+        )
+
+    def _horizon(self, limit: int) -> timedelta:
+        """How far ahead moments are promised: no further than one deferral lasts, and no more than so many, which are
+        lost if their emails come too late."""
+        ahead = MINUTE.span * MINUTE.tick * MOST_PROMISED / limit
+        return max(NEAR, min(self._longest + AHEAD, ahead))
+
+    @property
+    def _longest(self) -> timedelta:
+        return timedelta(seconds=self._parameters.throttle_deferral_seconds)
+
+    # ---- recipients a day
+
+    def _day_is_full(self, record: EmailRecord, limits: SendingLimits) -> bool:
+        """As far as this process knows: then it is no use to ask for a permit."""
+        known = self._days.known(_mailbox(record)) if limits.recipients_per_day else None
+        if known is None or self._is_counted(record):
+            return False
+        now = self._clock()
+        return usage(known, limits.recipients_per_day, now, DAY).next_at > now
+
+    async def _counted(self, record: EmailRecord, limits: SendingLimits) -> Turn | Deferral:
+        turn = record.turn or Turn()
+        if not limits.recipients_per_day or self._is_counted(record):
+            return turn
+        unused = turn.counted_at if turn.counted_at and turn.counted_at > record.updated_at else None
+        got = await self._days.ask(
+            _mailbox(record),
+            Ask(
+                limit=limits.recipients_per_day,
+                within=timedelta(days=29),
+                weight=len(record.waiting_recipients),
+                gives_back=DAY.at(unused) if unused else None,
+                first=True,
+            ),
+        )
+        counted_at, now = DAY.start(got.tick), self._clock()
+        if counted_at <= now:
+            return replace(turn, counted_at=counted_at)
+        limit = f"{limits.recipients_per_day} recipients a day of the sending mailbox"
+        waits = Turn(limit=limit, counted_at=counted_at if got.reserved else None)
+        return Deferral(counted_at + SPREAD * self._chance(), waits)
+
+    def _is_counted(self, record: EmailRecord) -> bool:
+        """Whether its recipients are counted already for this attempt: then it was deferred since, and not sent."""
+        counted_at = record.turn.counted_at if record.turn else None
+        return counted_at is not None and DAY.is_valid(DAY.at(counted_at), self._clock())
+
+
+def says_too_much(attempt: Attempt) -> bool:
+    """Whether the provider's answer is about how much is sent (facts/smtp.md), not about this email."""
+    if attempt.outcome != OutcomeKind.TRANSIENT or attempt.diagnosis is None:
+        return False
+    diagnosis = by_id(attempt.diagnosis)
+    return diagnosis is not None and diagnosis.category in (Category.THROTTLING, Category.SENDER_QUOTA)
+
+
+def _unused_permit(record: EmailRecord) -> datetime | None:
+    """An attempt is recorded after the moment of its permit, a deferral before."""
+    permit_at = record.turn.permit_at if record.turn else None
+    return permit_at if permit_at and permit_at > record.updated_at else None
+
+
+def _mailbox(record: EmailRecord) -> str:
+    """The account of a sending mailbox: its address is told to nobody."""
+    digest = hashlib.sha256(record.sender.address.casefold().encode()).hexdigest()
+    return f"{record.provider}-{digest[:24]}"

@@ -1,0 +1,351 @@
+"""How many may be sent, and when: pure rules over a window of reservations, told the time.
+
+A reservation is a *tick*, a short span of time (a tenth of a second for limits a minute), and may be used only in the
+`valid` seconds from its beginning; else it is given back and asked for anew. Any `span` ticks in a row hold at most
+the limit, and a span is longer than the period by `valid` and by what clocks may differ. So no more than the limit is
+sent in any period, whenever in its time each worker begins to hand over (docs/throttling.md has the proof).
+
+Only the near future is reserved. Who finds no room there is given a number in the line and the time when its turn is
+likely to come; nobody without a number takes room before those who wait in the line, apart from mail that goes first.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grain:
+    """How finely a limit a `period` counts. `span` ticks hold at most the limit; what is reserved more than `furthest`
+    ticks ahead was reserved by a clock that was wrong. `even`: what is not for this very tick is spread."""
+
+    period: timedelta
+    tick: timedelta
+    span: int
+    valid: timedelta
+    furthest: int
+    even: bool
+
+    def at(self, moment: datetime) -> int:
+        return (moment - EPOCH) // self.tick
+
+    def start(self, tick: int) -> datetime:
+        return EPOCH + tick * self.tick
+
+    def ticks(self, wait: timedelta) -> int:
+        return ceil(wait / self.tick)
+
+    def is_valid(self, tick: int, now: datetime) -> bool:
+        return self.start(tick) <= now <= self.start(tick) + self.valid
+
+
+MINUTE = Grain(
+    period=timedelta(minutes=1),
+    tick=timedelta(milliseconds=100),
+    span=605,  # a minute, the 0.3 s of `valid`, and 0.2 s between the clocks of two instances
+    valid=timedelta(milliseconds=300),
+    furthest=3_700,
+    even=True,
+)
+DAY = Grain(
+    period=timedelta(days=1),
+    tick=timedelta(minutes=5),
+    span=25 * 12,  # a day and an hour
+    valid=timedelta(minutes=59),  # the minute's limit may come between
+    furthest=30 * 24 * 12,
+    even=False,
+)
+
+AT_ONCE = timedelta(seconds=1)  # what is so near goes as it comes, and is not spread
+CALLED = timedelta(seconds=6)  # whose turn is so near may reserve
+OVERDUE = timedelta(seconds=10)  # who has not come so long after its turn is passed over
+RECOVERY = timedelta(minutes=10)  # from nothing to the whole limit, a tenth a minute
+ONE_ANSWER = timedelta(seconds=90)  # throttle answers within it are one: what was reserved before is still sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What one account has promised. `reserved` holds (tick, how many) in order. The line: numbers up to `issued`
+    were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `spare` of them did not
+    come, and what was theirs is for whoever is here. `slowed_to` is the share
+    of the limit that a throttle answer left, at the tick `slowed_at`. `stamp` tells one write from another."""
+
+    reserved: tuple[tuple[int, int], ...] = ()
+    issued: int = 0
+    served: int = 0
+    moved_at: int = 0
+    spare: int = 0
+    slowed_to: float = 1.0
+    slowed_at: int = 0
+    stamp: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One email's question. `weight` is what it counts for, `number` its place in the line (0: none), `gives_back`
+    a reservation that it did not use. `first`: it goes before the line. `regardless`: now, whatever the limit says."""
+
+    limit: int
+    within: timedelta
+    weight: int = 1
+    number: int = 0
+    gives_back: int | None = None
+    first: bool = False
+    regardless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`tick` is reserved; or, where it is not, the turn of `number` is likely to come then."""
+
+    tick: int
+    reserved: bool
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an administrator sees of a window. `limit` is the one in force, `next_at` when a new email can go."""
+
+    limit: int
+    used: int
+    ahead: int
+    in_line: int
+    next_at: datetime
+
+
+def reserve(
+    window: Window,
+    now: datetime,
+    n: int,
+    limit: int,
+    *,
+    within: timedelta = timedelta(minutes=1),
+    grain: Grain = MINUTE,
+) -> tuple[Window, list[int]]:
+    """The earliest ticks for `n` emails, or for as many as have room `within` that time."""
+    book, ticks = _Book(window, now, grain), list[int]()
+    in_force = limit_in_force(window, limit, now, grain)
+    while len(ticks) < n and (tick := book.earliest(in_force, 1)) <= grain.at(now + within):
+        book.add(tick, 1)
+        ticks.append(tick)
+    return book.closed(), ticks
+
+
+def release(window: Window, now: datetime, tick: int, *, weight: int = 1, grain: Grain = MINUTE) -> Window:
+    """Gives back a reservation that was not used: what it held free is free for others."""
+    book = _Book(window, now, grain)
+    book.give_back(tick, weight)
+    return book.closed()
+
+
+def slow_down(window: Window, now: datetime, grain: Grain = MINUTE) -> Window:
+    """After the provider said that it is too much: half of what is in force, recovering by and by."""
+    if now - grain.start(window.slowed_at) < ONE_ANSWER:
+        return window
+    return replace(window, slowed_to=share_in_force(window, now, grain) / 2, slowed_at=grain.at(now))
+
+
+def share_in_force(window: Window, now: datetime, grain: Grain = MINUTE) -> float:
+    return min(1.0, window.slowed_to + max(timedelta(0), now - grain.start(window.slowed_at)) / RECOVERY)
+
+
+def limit_in_force(window: Window, limit: int, now: datetime, grain: Grain = MINUTE) -> int:
+    return max(1, int(limit * share_in_force(window, now, grain)))
+
+
+def answer(
+    window: Window, now: datetime, asks: Sequence[Ask], grain: Grain = MINUTE
+) -> tuple[Window | None, list[Answer]]:
+    """Answers all that ask at once, in the order in which they should go. The window is None where nothing changed
+    that must be kept."""
+    book = _Book(window, now, grain)
+    answers = {index: book.answer(asks[index]) for index in sorted(range(len(asks)), key=lambda i: _order(asks[i]))}
+    return book.closed() if book.changed else None, [answers[index] for index in range(len(asks))]
+
+
+def usage(window: Window, limit: int, now: datetime, grain: Grain = MINUTE) -> Usage:
+    book = _Book(window, now, grain)
+    in_force = limit_in_force(window, limit, now, grain)
+    period = grain.ticks(grain.period)
+    current = grain.at(now)
+    next_tick = max(book.earliest(in_force, 1), book.expected(window.issued + 1, in_force) if book.has_line else 0)
+    return Usage(
+        limit=in_force,
+        used=sum(count for tick, count in window.reserved if current - period < tick <= current),
+        ahead=sum(count for tick, count in window.reserved if tick > current),
+        in_line=max(0, book.issued - book.served),
+        next_at=max(now, grain.start(next_tick)),
+    )
+
+
+def turn_of(window: Window, number: int, limit: int, now: datetime, grain: Grain = MINUTE) -> datetime:
+    """When the turn of a number in the line is likely to come."""
+    book = _Book(window, now, grain)
+    return grain.start(book.expected(number, limit_in_force(window, limit, now, grain)))
+
+
+def _order(ask: Ask) -> tuple[bool, float]:
+    """Those that go in any case, and those that had a promise; then the line; then the new ones as they came."""
+    ahead = ask.regardless or ask.first or ask.gives_back is not None
+    return not ahead, ask.number or float("inf")
+
+
+class _Book:
+    """A window while it is written in."""
+
+    def __init__(self, window: Window, now: datetime, grain: Grain) -> None:
+        self._window = window
+        self._time = now
+        self._now = grain.at(now)
+        self._grain = grain
+        self._runs = list(window.reserved[self._oldest(window) : self._furthest(window)])
+        self._first, self._total = 0, sum(count for _, count in self._runs)
+        self.issued, self.served, self._moved_at = window.issued, window.served, window.moved_at
+        self._spare = window.spare
+        self.changed = False
+
+    def _oldest(self, window: Window) -> int:
+        """A little more is kept than counts: another instance's clock may be behind."""
+        return bisect_left(window.reserved, (self._now - self._grain.span - self._grain.span // 50, 0))
+
+    def _furthest(self, window: Window) -> int:
+        return bisect_right(window.reserved, (self._now + self._grain.furthest, 0))
+
+    def closed(self) -> Window:
+        return replace(
+            self._window,
+            reserved=tuple(self._runs),
+            issued=self.issued,
+            served=self.served,
+            moved_at=self._moved_at,
+            spare=self._spare,
+        )
+
+    # ---- reservations
+
+    @property
+    def _last(self) -> int:
+        return self._runs[-1][0] if self._runs else 0
+
+    def earliest(self, limit: int, weight: int) -> int:
+        """The first tick with room that no other reservation comes after. Only spans that end there can be too full:
+        all others hold what they held before."""
+        span, runs, first, total = self._grain.span, self._runs, self._first, self._total
+        tick = max(self._now, self._last)
+        while True:
+            while first < len(runs) and runs[first][0] <= tick - span:
+                total -= runs[first][1]
+                first += 1
+            if total + weight > limit and first < len(runs):
+                tick = runs[first][0] + span
+            elif self._is_too_dense(tick, limit):
+                tick += 1
+            else:
+                return tick
+
+    def _is_too_dense(self, tick: int, limit: int) -> bool:
+        """Whoever asks now is ready now; those to come are spread, so that workers can keep to their times: each tick
+        has its share of the limit, and what comes a share's distance after the last is not too dense either."""
+        span, after = self._grain.span, tick - self._last
+        is_now = tick <= self._now + self._grain.ticks(AT_ONCE)
+        if is_now or not self._grain.even or after >= ceil(span / limit) > 1:
+            return False
+        share = (tick + 1) * limit // span - tick * limit // span
+        return (self._runs[-1][1] if after == 0 else 0) >= share
+
+    def add(self, tick: int, weight: int) -> None:
+        index = bisect_left(self._runs, (tick, 0))
+        if index < len(self._runs) and self._runs[index][0] == tick:
+            self._runs[index] = (tick, self._runs[index][1] + weight)
+        else:
+            self._runs.insert(index, (tick, weight))
+            if index < self._first:
+                self._first += 1
+        if index >= self._first:
+            self._total += weight
+        self.changed = True
+
+    def give_back(self, tick: int, weight: int) -> None:
+        index = bisect_left(self._runs, (tick, 0))
+        if index == len(self._runs) or self._runs[index][0] != tick:
+            return
+        left = self._runs[index][1] - weight
+        self._runs[index : index + 1] = [(tick, left)] if left > 0 else []
+        self._first, self._total = 0, sum(count for _, count in self._runs)
+        self.changed = True
+
+    # ---- answers
+
+    def answer(self, ask: Ask) -> Answer:
+        limit = limit_in_force(self._window, ask.limit, self._time, self._grain)
+        weight = min(ask.weight, limit)  # what is more than the limit alone must be sent some time
+        if ask.gives_back is not None:
+            self.give_back(ask.gives_back, weight)
+        if ask.regardless:
+            self.add(self._now, weight)
+            return Answer(self._now, reserved=True)
+        self._pass_over(limit)
+        if not self._may_reserve(ask, limit):
+            return self._in_line(ask, limit)
+        tick = self.earliest(limit, weight)
+        if tick > self._now + self._grain.ticks(ask.within):
+            return self._without_room(ask, limit, tick)
+        self.add(tick, weight)
+        self._serve(ask.number, tick)
+        return Answer(tick, reserved=True)
+
+    @property
+    def has_line(self) -> bool:
+        return self.served < self.issued
+
+    def _may_reserve(self, ask: Ask, limit: int) -> bool:
+        if ask.first or ask.gives_back is not None:
+            return True
+        if self._spare or not self.has_line:
+            return True
+        return ask.number > 0 and self.expected(ask.number, limit) <= self._now + self._grain.ticks(CALLED)
+
+    def expected(self, number: int, limit: int) -> int:
+        """The tick at which the line comes to a number."""
+        turns = number - self.served
+        return max(self._now, self._moved_at + ceil(turns * self._grain.span / limit)) if turns > 0 else self._now
+
+    def _in_line(self, ask: Ask, limit: int) -> Answer:
+        number = ask.number or self._next_number()
+        return Answer(self.expected(number, limit), reserved=False, number=number)
+
+    def _next_number(self) -> int:
+        self.issued += 1
+        self.changed = True
+        return self.issued
+
+    def _without_room(self, ask: Ask, limit: int, room_at: int) -> Answer:
+        """Moves the line to where there is room; opens it, where there is none; or takes back a place that was passed
+        over."""
+        had_line, number = self.has_line, ask.number or self._next_number()
+        if number <= self.served or not had_line:
+            self.served = number - 1
+        self._moved_at = max(self._moved_at, room_at - ceil((number - self.served) * self._grain.span / limit))
+        self.changed = True
+        return Answer(max(room_at, self.expected(number, limit)), reserved=False, number=number)
+
+    def _serve(self, number: int, tick: int) -> None:
+        if number > self.served:
+            self.served = min(number, self.issued)
+        if number:
+            self._moved_at = max(self._moved_at, tick)
+        self._spare = max(0, self._spare - 1)
+
+    def _pass_over(self, limit: int) -> None:
+        """Those who did not come: cancelled, expired, or their worker died. The line does not wait for them."""
+        late = self._now - self._grain.ticks(OVERDUE) - self._moved_at
+        passed = min(self.issued - self.served, late * limit // self._grain.span)
+        if passed > 0:
+            self.served += passed
+            self._spare = min(limit, self._spare + passed)
+            self._moved_at += ceil(passed * self._grain.span / limit)

@@ -1,0 +1,80 @@
+"""What a sending limit costs in storage requests, counted by a proxy in front of the emulator."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from email_core.assembly import Subsystem, connect, utc_now
+from email_core.delivery_state import Status
+from email_core.parameters import Parameters
+from email_core.secret_store.memory import MemorySecrets
+from email_core.stores.azure.names import STATES_TABLE
+from email_core.stores.base import Doorbell, Stores
+from tests.support.doors import IdleProvider
+from tests.support.emails import email
+from tests.support.storage import all_azure_stores
+from tests.support.storage_proxy import StorageProxy, storage_proxy
+
+
+@dataclass
+class Counted:
+    """The core over the emulator."""
+
+    core: Subsystem
+    stores: Stores
+    proxy: StorageProxy
+
+    async def kept(self, number: int) -> list[Doorbell]:
+        now = datetime.now(UTC)
+        stored = await asyncio.gather(*(self.stores.emails.insert(email(now), b"Hello") for _ in range(number)))
+        return [Doorbell.of(one) for one in stored]
+
+    async def answer(self, bells: Sequence[Doorbell]) -> Counter[str]:
+        """All at once. Returns what was asked of the storage, the windows apart."""
+        self.proxy.forget()
+        await asyncio.gather(*map(self.core.delivery.answer, bells))
+        return Counter(
+            f"window {one.kind}" if one.resource == STATES_TABLE else one.kind for one in self.proxy.exchanges
+        )
+
+    async def statuses(self, bells: Sequence[Doorbell]) -> set[Status]:
+        return {(await self.stores.emails.get(bell.email_id)).record.status for bell in bells}
+
+
+@asynccontextmanager
+async def counted(connection: str, **parameters) -> AsyncIterator[Counted]:
+    async with storage_proxy(connection) as proxy, all_azure_stores(proxy.connection) as stores:
+        core = connect(
+            stores=stores,
+            providers={"smtp": IdleProvider()},
+            parameters=Parameters(**parameters),
+            secrets=MemorySecrets(utc_now),
+        )
+        world = Counted(core, stores, proxy)
+        await world.answer(await world.kept(1))  # the distributor's state and the window are read
+        yield world
+
+
+async def test_sixteen_permits_cost_one_request(storage_connection):
+    async with counted(storage_connection, smtp_per_minute_limit=1000) as world:
+        bells = await world.kept(16)
+        requests = await world.answer(bells)
+        assert await world.statuses(bells) == {Status.SENT}
+    assert {kind: count for kind, count in requests.items() if kind.startswith("window")} == {"window table merge": 1}
+
+
+async def test_deferral_costs_two_requests_and_coming_back_none(storage_connection):
+    async with counted(storage_connection, smtp_per_minute_limit=1) as world:
+        (bell,) = await world.kept(1)
+        requests = await world.answer([bell])
+        assert await world.statuses([bell]) == {Status.UNSENT}
+    assert requests == {"window table merge": 1, "table merge": 1, "queue put": 1}
+
+
+async def test_without_a_limit_nothing_is_asked_of_the_windows(storage_connection):
+    async with counted(storage_connection) as world:
+        requests = await world.answer(await world.kept(16))
+    assert not [kind for kind in requests if kind.startswith("window")]

@@ -1,0 +1,30 @@
+import pytest
+
+from email_core.stores.window_text import LONGEST_TEXT, window_from_text, window_to_text
+from email_core.throttling import MINUTE, Window
+from tests.support.emails import NOON
+
+TICK = MINUTE.at(NOON)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(),
+        Window(reserved=((TICK, 1),), issued=10**9, served=3, moved_at=TICK, slowed_to=0.5, slowed_at=TICK, stamp="ab"),
+        Window(reserved=((TICK - 605, 100_000), (TICK, 1), (TICK + 3_000, 2))),
+    ],
+)
+def test_window_comes_back_as_it_was(window):
+    assert window_from_text(window_to_text(window)) == window
+
+
+def test_largest_window_that_parameters_can_make_fits_a_property():
+    """100,000 a minute, reserved for the longest deferral, five minutes, after a minute of the same."""
+    reserved = tuple((TICK + tick, 166) for tick in range(-620, 3_040))
+    assert len(window_to_text(Window(reserved=reserved, stamp="0" * 16))) < LONGEST_TEXT
+
+
+def test_window_that_is_too_large_is_refused():
+    with pytest.raises(ValueError, match="characters"):
+        window_to_text(Window(reserved=tuple((TICK + 2 * tick, 1) for tick in range(10_000))))

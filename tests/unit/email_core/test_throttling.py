@@ -1,0 +1,362 @@
+"""The window of reservations: what it promises whatever happens, and the arithmetic of a few cases."""
+
+import heapq
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from email_core.throttling import (
+    CALLED,
+    DAY,
+    MINUTE,
+    ONE_ANSWER,
+    OVERDUE,
+    RECOVERY,
+    Answer,
+    Ask,
+    Grain,
+    Window,
+    answer,
+    limit_in_force,
+    release,
+    reserve,
+    slow_down,
+    usage,
+)
+from tests.support.emails import NOON
+
+START = MINUTE.at(NOON)
+ASK = Ask(limit=3, within=timedelta(seconds=64))
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def after_noon(ticks: list[int]) -> list[float]:
+    return [(tick - START) / 10 for tick in ticks]
+
+
+# ---- a few cases
+
+# limit, how many ask at noon, within seconds -> when, in seconds after noon
+RESERVED = [
+    (3, 2, 60, [0, 0]),  # whoever is within the limit goes at once
+    (3, 4, 61, [0, 0, 0, 60.5]),  # the others when a minute, the validity and the clocks' difference are over
+    (3, 6, 120, [0, 0, 0, 60.5, 70.8, 90.9]),  # those to come are spread
+    (3, 6, 90, [0, 0, 0, 60.5, 70.8]),  # and what is too far off is not promised
+    (1, 3, 300, [0, 60.5, 121]),
+    (1210, 1215, 61, [0] * 1210 + [60.5] * 2 + [60.6] * 2 + [60.7]),  # 2 a tick are needed to use the limit
+]
+
+
+@pytest.mark.parametrize(("limit", "number", "within", "when"), RESERVED)
+def test_reservations_of_an_empty_window(limit, number, within, when):
+    _, ticks = reserve(Window(), NOON, number, limit, within=seconds(within))
+    assert after_noon(ticks) == when
+
+
+def test_released_reservation_is_free_for_another():
+    window, ticks = reserve(Window(), NOON, 4, 3, within=seconds(61))
+    window = release(window, NOON, ticks[-1])
+    assert reserve(window, NOON, 1, 3, within=seconds(61))[1] == ticks[-1:]
+
+
+def test_release_of_what_was_never_reserved_changes_nothing():
+    window, ticks = reserve(Window(), NOON, 3, 3)
+    assert release(window, NOON, ticks[0] + 1) == window
+
+
+def test_lowered_limit_waits_until_enough_has_passed():
+    window, _ = reserve(Window(), NOON, 30, 30)
+    _, ticks = reserve(window, NOON + seconds(10), 1, 3, within=seconds(60))
+    assert after_noon(ticks) == [60.5]
+
+
+def test_raised_limit_has_room_at_once():
+    window, _ = reserve(Window(), NOON, 4, 3, within=seconds(61))
+    _, ticks = reserve(window, NOON + seconds(10), 1, 5, within=seconds(60))
+    assert after_noon(ticks) == [66.7]  # behind what is promised already
+    window, _ = reserve(Window(), NOON, 3, 3)
+    assert after_noon(reserve(window, NOON + seconds(10), 2, 5)[1]) == [10, 10]
+
+
+def test_instance_whose_clock_is_behind_still_sees_what_counts_for_it():
+    window, _ = reserve(Window(), NOON, 3, 3)
+    written_ahead = release(window, NOON + seconds(60.6), START + 1)
+    assert after_noon(reserve(written_ahead, NOON + seconds(60.4), 1, 3)[1]) == [60.5]
+
+
+def test_what_a_clock_that_was_wrong_reserved_far_ahead_starves_nobody():
+    wrong, _ = reserve(Window(), NOON + timedelta(hours=1), 3, 3)
+    assert after_noon(reserve(wrong, NOON, 1, 3)[1]) == [0]
+
+
+def test_reservation_is_valid_for_a_moment():
+    tick = START + 5
+    moments = [MINUTE.start(tick) + seconds(late) for late in (-0.001, 0, 0.3, 0.301)]
+    assert [MINUTE.is_valid(tick, moment) for moment in moments] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("tick", [0, 1, 17_723_000_001, 17_723_000_009])
+def test_tick_begins_in_itself(tick):
+    assert MINUTE.at(MINUTE.start(tick)) == tick
+
+
+@pytest.mark.parametrize("grain", [MINUTE, DAY])
+def test_span_is_longer_than_the_period_by_the_validity_and_the_clocks(grain: Grain):
+    between_clocks = grain.span * grain.tick - grain.period - grain.valid
+    assert between_clocks >= seconds(0.2)
+
+
+# ---- the line
+
+
+def full(limit: int = 3) -> Window:
+    """The limit is used up at noon, and what is within a minute ahead is reserved: 60.5."""
+    return reserve(Window(), NOON, 2 * limit, limit, within=seconds(64))[0]
+
+
+def ask(window: Window, at: float, **about) -> tuple[Window, Answer]:
+    changed, (got,) = answer(window, NOON + seconds(at), [replace(ASK, **about)])
+    return changed or window, got
+
+
+def test_who_finds_no_room_gets_a_number_and_the_time_of_its_turn():
+    window, first = ask(full(), 0)
+    window, second = ask(window, 0)
+    assert [(one.reserved, one.number) for one in (first, second)] == [(False, 1), (False, 2)]
+    assert after_noon([first.tick, second.tick]) == [70.8, pytest.approx(70.8 + 60.5 / 3, abs=0.1)]
+
+
+def test_new_one_takes_no_room_before_those_in_the_line():
+    window, _ = ask(full(), 0)
+    _, new = ask(window, 61)
+    assert (new.reserved, new.number) == (False, 2)
+
+
+def test_called_one_reserves_and_one_that_is_too_early_is_told_again():
+    window, told = ask(full(), 0)
+    window, early = ask(window, 64, number=told.number)
+    assert early == told
+    _, called = ask(window, 70.8 - CALLED.total_seconds(), number=told.number)
+    assert called.reserved
+
+
+def test_answer_that_promises_nothing_new_needs_no_write():
+    window, told = ask(full(), 0)
+    assert answer(window, NOON + seconds(10), [replace(ASK, number=told.number)])[0] is None
+
+
+def test_high_importance_goes_before_the_line():
+    window, _ = ask(full(), 0)
+    _, high = ask(window, 61, first=True)
+    assert after_noon([high.tick]) == [61]
+
+
+def test_missed_moment_is_given_back_and_has_another_before_the_line():
+    window = full()
+    missed = window.reserved[-1][0]
+    window, _ = ask(window, 0)
+    window, again = ask(window, 62, gives_back=missed)
+    assert (again.reserved, (missed, 1) in window.reserved) == (True, False)
+
+
+def test_one_that_does_not_come_is_passed_over():
+    window, _ = ask(full(), 0)
+    _, new = ask(window, 70.8 + OVERDUE.total_seconds() + 0.1)
+    assert new.reserved
+
+
+def test_what_those_who_do_not_come_leave_is_for_whoever_is_here():
+    window = full()
+    for _ in range(20):
+        window, _ = ask(window, 0)
+    window, new = ask(window, 70.8 + OVERDUE.total_seconds() + 0.1)
+    _, newer = ask(window, 70.8 + OVERDUE.total_seconds() + 0.1)
+    assert (new.reserved, newer.reserved) == (True, False)  # one was passed over
+
+
+def test_who_was_passed_over_takes_its_place_back():
+    """A provider was paused for an hour: everybody in the line comes after it, in any order."""
+    window = full()
+    for _ in range(20):
+        window, _ = ask(window, 0)
+    told = {}
+    for number in (20, 10, 15, 5, 18, 7, 12, 7, 12, 18):
+        window, told[number] = ask(window, 3600, number=number)
+    assert [number for number in told if told[number].reserved] == [20, 10, 15, 5]
+    assert told[7].tick < told[12].tick < told[18].tick
+
+
+def test_regardless_goes_now_and_counts():
+    window, got = ask(full(), 30, regardless=True)
+    assert after_noon([got.tick]) == [30]
+    assert usage(window, 3, NOON + seconds(30)).used == 4
+
+
+def test_who_had_a_promise_goes_before_the_line_and_the_line_before_the_new():
+    window, told = ask(full(), 0)
+    missed = window.reserved[-1][0]
+    asks = [ASK, replace(ASK, number=told.number), replace(ASK, gives_back=missed)]
+    _, (new, called, again) = answer(window, NOON + seconds(130), asks)
+    assert again.tick <= called.tick <= new.tick
+
+
+# ---- slowing down
+
+
+def test_throttle_answer_halves_the_limit_which_comes_back_by_and_by():
+    window = slow_down(Window(), NOON)
+    in_force = [limit_in_force(window, 100, NOON + span) for span in (seconds(0), RECOVERY / 10, RECOVERY / 2)]
+    assert in_force == [50, 60, 100]
+
+
+def test_throttle_answers_of_one_moment_count_once():
+    window = slow_down(Window(), NOON)
+    assert slow_down(window, NOON + seconds(30)) == window
+    assert limit_in_force(slow_down(window, NOON + ONE_ANSWER), 100, NOON + ONE_ANSWER) == 32  # (0.5 + 0.15) / 2
+
+
+def test_something_is_always_sent():
+    window = Window()
+    for number in range(20):
+        window = slow_down(window, NOON + number * ONE_ANSWER)
+    assert window.slowed_to == pytest.approx(0.15, abs=0.001)  # what comes back between two answers
+    assert limit_in_force(window, 1, NOON) == 1
+
+
+def test_slowed_window_reserves_by_the_limit_in_force():
+    _, ticks = reserve(slow_down(Window(), NOON), NOON, 30, 30, within=seconds(30))
+    assert after_noon(ticks) == [0] * 15
+
+
+# ---- recipients a day
+
+
+def test_recipients_count_with_their_number():
+    asks = [Ask(limit=100, within=timedelta(days=29), weight=weight, first=True) for weight in (60, 40, 50, 50, 1)]
+    window, answers = answer(Window(), NOON, asks, DAY)
+    assert [(one.tick - DAY.at(NOON)) * DAY.tick / timedelta(hours=1) for one in answers] == [0, 0, 25, 25, 50]
+    assert usage(window, 100, NOON, DAY).next_at == DAY.start(DAY.at(NOON)) + timedelta(hours=50)
+
+
+def test_email_with_more_recipients_than_the_limit_goes_alone():
+    asks = [Ask(limit=10, within=timedelta(days=29), weight=500, first=True)] * 2
+    _, answers = answer(Window(), NOON, asks, DAY)
+    assert [(one.tick - DAY.at(NOON)) * DAY.tick for one in answers] == [timedelta(0), timedelta(hours=25)]
+
+
+# ---- whatever happens
+
+
+def assert_never_more(moments: list[timedelta], limit: int, period: timedelta) -> None:
+    """In no period, wherever it begins: of `limit` + 1 moments the last is a period after the first."""
+    ordered = sorted(moments)
+    for first, later in zip(ordered, ordered[limit:], strict=False):
+        assert later - first >= period, (first, later)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 90_000) | st.sampled_from((0, 100, 200, 60_300, 60_500)),  # milliseconds until they ask
+        st.sampled_from((-100, -37, 0, 63, 100)),  # by which their clock is wrong
+        st.integers(1, 6),  # how many ask
+        st.sampled_from(("early", "late", "missed", "never", "slows", "high", "back")),
+        st.integers(0, 300),  # when in its time the hand-over begins, in milliseconds
+    ),
+    max_size=40,
+)
+
+
+@given(events=EVENTS, limit=st.integers(1, 12))
+def test_never_more_than_the_limit_in_any_minute(events, limit):
+    """Strict mode: permits are used anywhere in their time, given back, or lost; clocks differ by 0.2 s."""
+    window, true, used, missed, line = Window(), timedelta(0), [], [], []
+    for wait, skew, number, fate, offset in events:
+        true += timedelta(milliseconds=wait)
+        clock = timedelta(milliseconds=skew)
+        local = NOON + true + clock
+        about = {"first": fate == "high"}
+        if missed and fate == "missed":
+            about["gives_back"] = missed.pop()
+        if line and fate == "back":
+            about["number"] = line.pop(0)
+        if fate == "slows":
+            window = slow_down(window, local)
+        changed, answers = answer(window, local, [Ask(limit=limit, within=seconds(64), **about)] * number)
+        window = changed or window
+        for got in answers:
+            moment = MINUTE.start(got.tick) + timedelta(milliseconds=offset)
+            if not got.reserved:
+                line.append(got.number)
+            elif fate == "missed":
+                missed.append(got.tick)
+            elif fate != "never":
+                used.append(
+                    max(moment, local) - clock - NOON if MINUTE.is_valid(got.tick, max(moment, local)) else None
+                )
+    assert_never_more([moment for moment in used if moment is not None], limit, MINUTE.period)
+
+
+@given(
+    weights=st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 60)), max_size=40),
+    limit=st.integers(50, 100),
+)
+def test_never_more_recipients_than_the_limit_in_any_day(weights, limit):
+    window, now, used = Window(), NOON, []
+    for wait, weight in weights:
+        now += seconds(wait)
+        changed, (got,) = answer(
+            window, now, [Ask(limit=limit, within=timedelta(days=29), weight=weight, first=True)], DAY
+        )
+        window = changed or window
+        used += [max(now, DAY.start(got.tick)) - NOON] * min(weight, limit)
+    assert_never_more(used, limit, DAY.period)
+
+
+@dataclass
+class Backlog:
+    """Emails that ask, come back when they are told (late by up to `late` seconds), and are sent in their ticks."""
+
+    limit: int
+    late: list[float]
+    window: Window = field(default_factory=Window)
+    sent: dict[int, int] = field(default_factory=dict)
+    looks: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def run(self, emails: int) -> None:
+        waiting = [(NOON + seconds(0.01) * email, email, 0) for email in range(emails)]
+        while waiting:
+            now, email, number = heapq.heappop(waiting)
+            self.looks[email] += 1
+            changed, (got,) = answer(self.window, now, [replace(ASK, limit=self.limit, number=number)])
+            self.window = changed or self.window
+            if got.reserved:
+                self.sent[email] = got.tick
+            else:
+                late = seconds(self.late[email % len(self.late)])
+                back = max(now + seconds(1), MINUTE.start(got.tick) - seconds(4) + late)
+                heapq.heappush(waiting, (back, email, got.number))
+
+
+@given(
+    limit=st.sampled_from((1, 2, 7, 30, 100)),
+    minutes=st.integers(1, 8),
+    late=st.lists(st.floats(0, 3), min_size=1, max_size=7),
+)
+def test_limit_is_used_in_order_and_nobody_waits_for_ever(limit, minutes, late):
+    emails = limit * minutes + 1
+    backlog = Backlog(limit, late)
+    backlog.run(emails)
+    ticks = sorted(backlog.sent.values())
+    assert len(ticks) == emails
+    for number, tick in enumerate(ticks):  # when this one goes, at least 99 % of what could be sent has been
+        assert number >= 0.99 * limit * (tick - 1 - START) / 600 - 1, (number, tick)
+    assert max(backlog.looks.values()) <= 3
+    order = [backlog.sent[email] for email in range(emails)]
+    assert all(max(order[: later + 1]) - order[later] <= 60 for later in range(emails))  # ticks: first come, first sent
