@@ -37,7 +37,8 @@ async def test_limit_is_told_with_what_was_used_and_what_waits():
             await subsystem().throttle.admit(email(datetime.now(UTC)))
         limit = (await smtp(doors))["limit"]
     assert limit.pop("next_at").endswith("Z")
-    assert limit == {"per_minute": 2, "in_force": 2, "used_last_minute": 2, "reserved_ahead": 1, "in_line": 2}
+    waits = limit.pop("reserved_ahead") + limit.pop("in_line")
+    assert (limit, waits) == ({"per_minute": 2, "in_force": 2, "used_last_minute": 2}, 3)
 
 
 async def test_provider_without_a_limit_has_none(doors):
