@@ -144,7 +144,15 @@ def connect(
     distributor = Distributor(stores.distributor, clock)
     pauses = ProviderPauses(stores.providers, clock)
     throttle = Throttle(stores.windows, parameters, clock)
-    sweeper = Sweeper(emails=emails, doorbells=doorbells, distributor=distributor, throttle=throttle, clock=clock)
+    sweeper = Sweeper(
+        emails=emails,
+        doorbells=doorbells,
+        distributor=distributor,
+        providers=providers,
+        pauses=pauses,
+        throttle=throttle,
+        clock=clock,
+    )
     return Subsystem(
         outbox=Outbox(
             emails=emails,

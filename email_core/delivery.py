@@ -137,10 +137,12 @@ class Delivery:
             return await self._defer(claim.stored, claim.stored.record.after(Event.RETURN, now), missed)
         began = self._clock()
         outcome, seconds = await self._hand_over(claim)
-        outcome = await self._learn(record, outcome, began)
+        outcome, pauses = await self._learn(record, outcome, began)
         settled = settle(
             claim.stored.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance()
         )
+        if pauses:
+            settled = replace(settled, waits_for_provider=True)
         await self._record(claim.stored, settled)
         return await self._throttle.learn(settled)
 
@@ -157,7 +159,8 @@ class Delivery:
     async def _wait(self, stored: StoredEmail, record: EmailRecord, paused_until: datetime) -> None:
         """It is no try: the provider, not the email, is at fault. Not all come back in the same second."""
         due = paused_until + LONGEST_SPREAD * self._chance()
-        await self._return(stored, replace(record, next_attempt_at=due, updated_at=self._clock()))
+        waits = replace(record, next_attempt_at=due, waits_for_provider=True, updated_at=self._clock())
+        await self._return(stored, waits)
         _ended_quietly(record.id, f"provider {record.provider} is paused")
 
     async def _defer(self, stored: StoredEmail, record: EmailRecord, deferral: Deferral) -> None:
@@ -171,6 +174,7 @@ class Delivery:
             Event.CLAIM,
             now,
             claims=record.claims + 1,
+            waits_for_provider=False,
             claimed_by=secrets.token_hex(8),
             lease_until=now + LEASE + timedelta(seconds=record.size / SLOWEST_SENDING),
             turn=record.turn and turn,
@@ -233,13 +237,13 @@ class Delivery:
             return Outcome(kind=OutcomeKind.HELD, reply=reply)
         return None
 
-    async def _learn(self, record: EmailRecord, outcome: Outcome, began: datetime) -> Outcome:
-        """The same outcome; where it pauses the provider, with the pause to wait."""
+    async def _learn(self, record: EmailRecord, outcome: Outcome, began: datetime) -> tuple[Outcome, bool]:
+        """The same outcome, and whether it pauses the provider: then with the pause to wait."""
         provider = self._providers.get(record.provider)
         paused_until = None if provider is None else await self._pauses.learn(provider, outcome, began)
         if paused_until is None:
-            return outcome
-        return replace(outcome, retry_after=max(paused_until - self._clock(), timedelta(0)))
+            return outcome, False
+        return replace(outcome, retry_after=max(paused_until - self._clock(), timedelta(0))), True
 
     def _seconds_left(self, record: EmailRecord) -> float:
         if record.lease_until is None:

@@ -87,6 +87,7 @@ class EmailRecord:
     handle: str | None = None  # the provider's name for it, kept before it is handed over: proof can be asked by it
     parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
     held: bool = False  # nobody knows whether it was sent: an administrator decides
+    waits_for_provider: bool = False  # it is due when a pause is over: sooner where that is lifted
     rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring
     importance: Importance = Importance.NORMAL
     deferrals: int = 0  # how often a sending limit made it wait

@@ -20,6 +20,8 @@ from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.logs import where
 from email_core.parking import is_far_off
+from email_core.provider_pause import ProviderPauses
+from email_core.providers.base import Provider
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
 from email_core.stores.base import Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.throttle import Throttle
@@ -69,6 +71,14 @@ def released(record: EmailRecord, now: datetime) -> EmailRecord:
     return record.with_attempt(attempt).after(Event.RETURN, now, next_attempt_at=now, rung_at=now, parked=False)
 
 
+def brought_forward(record: EmailRecord, now: datetime, unpaused: frozenset[str]) -> EmailRecord:
+    """An email that waits for one of these providers is due now: its pause was lifted. Its doorbell is for later, and
+    as good as none."""
+    if record.status is not Status.UNSENT or not record.waits_for_provider or record.provider not in unpaused:
+        return record
+    return replace(record, next_attempt_at=now, waits_for_provider=False, parked=True)
+
+
 class Sweeper:
     def __init__(
         self,
@@ -76,12 +86,16 @@ class Sweeper:
         emails: EmailStore,
         doorbells: Doorbells,
         distributor: Distributor,
+        providers: Mapping[str, Provider],
+        pauses: ProviderPauses,
         throttle: Throttle,
         clock: Callable[[], datetime],
     ) -> None:
         self._emails = emails
         self._doorbells = doorbells
         self._distributor = distributor
+        self._providers = providers
+        self._pauses = pauses
         self._throttle = throttle
         self._clock = clock
 
@@ -89,7 +103,7 @@ class Sweeper:
         """Looks at all unsent mail, or as much as can be done `until` then. `releases_batch`: this is a run of the
         distributor, or it was just switched on."""
         sends_batch = releases_batch or (await self._distributor.state()).is_continuous(self._clock())
-        heads = await self._heads()
+        heads, unpaused = await self._heads(), await self._unpaused()
         cared: Counter[str] = Counter()
         settled = 0
         for partition in await self._emails.unsettled_partitions():
@@ -98,7 +112,7 @@ class Sweeper:
                 if self._clock() >= until:
                     return SweepReport(cared, settled, finished=False)
                 found += len(some)
-                cared.update(await asyncio.gather(*(self._care(one, sends_batch, heads) for one in some)))
+                cared.update(await asyncio.gather(*(self._care(one, sends_batch, heads, unpaused) for one in some)))
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
                 settled += 1
@@ -108,8 +122,15 @@ class Sweeper:
         dues = await asyncio.gather(*(self._doorbells.oldest_due(mode) for mode in Mode))
         return {mode: due for mode, due in zip(Mode, dues, strict=True) if due is not None}
 
-    async def _care(self, stored: StoredEmail, sends_batch: bool, heads: Mapping[Mode, datetime]) -> str:
-        record, now = stored.record, self._clock()
+    async def _unpaused(self) -> frozenset[str]:
+        states = await asyncio.gather(*map(self._pauses.state, self._providers.values()))
+        return frozenset(name for name, state in zip(self._providers, states, strict=True) if not state.refusals)
+
+    async def _care(
+        self, stored: StoredEmail, sends_batch: bool, heads: Mapping[Mode, datetime], unpaused: frozenset[str]
+    ) -> str:
+        now = self._clock()
+        record = brought_forward(stored.record, now, unpaused)
         try:
             record = await self._throttle.brought_forward(record)
             care = care_for(record, now, sends_batch=sends_batch, heads=heads)

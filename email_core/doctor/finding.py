@@ -12,7 +12,16 @@ from email_core.logs import where
 from email_core.message import masked
 
 LONGEST_DETAIL = 300  # characters
-_ADDRESS = re.compile(r"[^\s<>()\[\]'\",;:=]{1,64}@[^\s<>()\[\]'\",;:]{1,255}")
+# Anything that may be one (RFC 5321, 4.1.2), also as it stands in a URL. A local part begins where a word does, so that
+# a long text is read once.
+_ADDRESS = re.compile(
+    r"""
+    (?: "(?P<quoted> (?:[^"\\] | \\.)* )" | (?<! [^\s<>()\[\]",;:] ) '*+ (?P<local> [^\s<>()\[\]",;:]+ ) )
+    (?: @ | %40 )
+    (?P<domain> \[ [^\]\s]+ \] | [^\s<>()\[\]'",;:@]+ )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 class Verdict(StrEnum):
@@ -60,7 +69,7 @@ def skipped(what: str, why: str, fix: str = "") -> Finding:
 def shown(text: str) -> str:
     """On one line, of a length that can be read, without control characters, and with addresses masked."""
     line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    line = _ADDRESS.sub(lambda found: masked(found[0]), line)
+    line = _ADDRESS.sub(lambda found: masked(f"{found['quoted'] or found['local']}@{found['domain']}"), line)
     return line if len(line) <= LONGEST_DETAIL else line[: LONGEST_DETAIL - 1] + "…"
 
 

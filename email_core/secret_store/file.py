@@ -1,6 +1,7 @@
 """Secrets in files of a developer's machine: one file each, which only its owner can read. Refused on Azure."""
 
 import asyncio
+import errno
 import logging
 import os
 import stat
@@ -46,8 +47,8 @@ class FileSecrets:
 
     def _read(self, name: SecretName) -> tuple[str, datetime]:
         path = self._path(name)
-        with _translated(name, path), path.open(encoding="utf-8", newline="") as file:
-            _keep_private(file.fileno(), name, path)
+        with _translated(name, path), open(path, encoding="utf-8", newline="", opener=self._plain_file) as file:
+            _keep_private(file.fileno(), 0o600, path)
             value = file.read().rstrip("\r\n")  # an editor ends a file with a line break, a value never does
             if not value:
                 raise FileNotFoundError
@@ -57,6 +58,7 @@ class FileSecrets:
         path = self._path(name)
         with _translated(name, path):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(self._open_folder())
             descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=f".{name}.")  # with mode 600
             try:
                 with open(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -67,6 +69,27 @@ class FileSecrets:
             finally:
                 Path(draft).unlink(missing_ok=True)
 
+    def _plain_file(self, path: str, flags: int) -> int:
+        """Opens what nobody else put there: a link is not followed, and a pipe not waited for."""
+        folder = self._open_folder()
+        try:
+            descriptor = os.open(Path(path).name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        finally:
+            os.close(folder)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is something else")
+        return descriptor
+
+    def _open_folder(self) -> int:
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _keep_private(descriptor, 0o700, self._folder)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
     def _path(self, name: SecretName) -> Path:
         if self._on_azure:
             fix = "Set it to the vault's address: on Azure secrets are kept in Key Vault, not in files."
@@ -74,16 +97,21 @@ class FileSecrets:
         return self._folder / name
 
 
-def _keep_private(descriptor: int, name: SecretName, path: Path) -> None:
+class _NotPrivate(Exception):
+    """Others can read what is at the path, and its file system keeps no modes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def _keep_private(descriptor: int, mode: int, path: Path) -> None:
     if not os.fstat(descriptor).st_mode & _OTHERS:
         return
-    os.fchmod(descriptor, 0o600)
+    os.fchmod(descriptor, mode)
     if os.fstat(descriptor).st_mode & _OTHERS:
-        fix = (
-            f"Others can read {path}, and its file system keeps no modes: set LOCAL_DIR to a folder where modes count."
-        )
-        raise SecretUnreadable(name, SecretFault.FORBIDDEN, fix)
-    logger.warning("others could read the file of the secret %s: it has mode 600 now", name)
+        raise _NotPrivate(path)
+    logger.warning("others could use %s, which is for secrets: it has mode %o now", path.name, mode)
 
 
 @contextmanager
@@ -95,6 +123,12 @@ def _translated(name: SecretName, path: Path) -> Iterator[None]:
     except PermissionError as error:
         fix = f"Make {path} your own: chown, then chmod 600."
         raise SecretUnreadable(name, SecretFault.FORBIDDEN, fix) from error
+    except _NotPrivate as error:
+        fix = (
+            f"Others can use {error.path}, and its file system keeps no modes: set LOCAL_DIR to a folder where modes "
+            "count."
+        )
+        raise SecretUnreadable(name, SecretFault.FORBIDDEN, fix) from None
     except OSError as error:
         fix = f"See what keeps {path} from being a file here: {error.strerror}."
         raise SecretUnreadable(name, SecretFault.UNREACHABLE, fix) from error

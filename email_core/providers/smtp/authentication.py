@@ -46,6 +46,10 @@ class SignIn(Protocol):
         """Asked after a refusal: whether the credential is another one now, so that one more try makes sense."""
         ...
 
+    def forget(self) -> None:
+        """The next credential is asked for anew, whatever came of it before."""
+        ...
+
 
 def sign_in_of(settings: SmtpSettings, secrets: SecretStore, identity: Identity | None = None) -> SignIn | None:
     """None where nobody signs in. `identity` is the managed identity, for federation."""
@@ -100,6 +104,9 @@ class PasswordSignIn:
     async def has_changed(self) -> bool:
         return await self._password.has_changed()
 
+    def forget(self) -> None:
+        """Nothing is kept here."""
+
 
 class OAuthSignIn:
     def __init__(self, user_name: str, tokens: Tokens) -> None:
@@ -120,8 +127,11 @@ class OAuthSignIn:
     async def has_changed(self) -> bool:
         """The next token is a new one: the old one may be of before a permission was granted. No second try with it,
         as the server said no to the account."""
-        self._tokens.forget()
+        self.forget()
         return False
+
+    def forget(self) -> None:
+        self._tokens.forget()
 
 
 def _app(oauth: OAuthSettings) -> EntraApp:

@@ -59,7 +59,8 @@ class SmtpProvider(Provider):
         self.warnings = tuple(settings.warnings())
         self._settings = settings
         self._clock = clock
-        self._connector = Connector(settings, sign_in_of(settings, secrets, identity), clock)
+        self._sign_in = sign_in_of(settings, secrets, identity)
+        self._connector = Connector(settings, self._sign_in, clock)
         self._pool = Pool(self._connector.open, settings.max_connections, clock)
         for warning in self.warnings:
             logger.warning(warning)
@@ -73,6 +74,8 @@ class SmtpProvider(Provider):
             return failure.outcome
 
     def sign_in_anew(self) -> None:
+        if self._sign_in is not None:
+            self._sign_in.forget()
         self._pool.sign_in_anew()
 
     def close(self) -> None:

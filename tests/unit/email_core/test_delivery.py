@@ -712,6 +712,7 @@ async def test_refused_sign_in_leaves_the_mail_unsent_until_the_pause_is_over():
     assert (tried.status, tried.tries, tried.next_attempt_at) == (Status.UNSENT, 1, NOON + FIRST_PAUSE)
     assert (waits.status, waits.tries, waits.next_attempt_at) == (Status.UNSENT, 0, NOON + FIRST_PAUSE)
     assert (waits.attempts, waits.claims) == ((), 0)
+    assert (tried.waits_for_provider, waits.waits_for_provider) == (True, True)
     assert [delay for _, delay in world.doorbells.rung] == [FIRST_PAUSE, FIRST_PAUSE]
     assert len(world.provider.submissions) == 1
 
@@ -732,6 +733,15 @@ async def test_probe_that_gets_through_lifts_the_pause():
     world.clock.advance(seconds=FIRST_PAUSE.total_seconds())
     assert [(await answer_new(world)).status for _ in range(2)] == [Status.SENT, Status.SENT]
     assert (await world.states.read(row_of(world.provider)))[0] == ProviderState()
+
+
+async def test_email_that_is_sent_or_fails_by_itself_waits_for_no_provider_any_more():
+    world = World(DELIVERED, BUSY)
+    for status in (Status.SENT, Status.UNSENT):
+        bell = await world.keep(email(waits_for_provider=True))
+        await world.delivery.answer(bell)
+        record = await world.record(bell)
+        assert (record.status, record.waits_for_provider) == (status, False)
 
 
 async def test_email_that_was_under_way_when_the_pause_began_does_not_lift_it():

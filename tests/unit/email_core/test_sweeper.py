@@ -7,14 +7,24 @@ from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
 from email_core.parameters import Parameters
 from email_core.parking import HORIZON
+from email_core.provider_pause import ProviderPauses
+from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord, Mode, Turn
-from email_core.stores.memory import MemoryDistributorStore, MemoryDoorbells, MemoryEmailStore, MemoryWindowStore
+from email_core.stores.base import Doorbell
+from email_core.stores.memory import (
+    MemoryDistributorStore,
+    MemoryDoorbells,
+    MemoryEmailStore,
+    MemoryProviderStates,
+    MemoryWindowStore,
+)
 from email_core.sweeper import OVERDUE, Care, Sweeper, care_for
 from email_core.throttle import Throttle
 from tests.support.emails import NOON, Clock, email
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 LONG_AGO = NOON - timedelta(hours=1)
+WRONG_PASSWORD = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
 FAR_OFF = NOON + HORIZON + SECOND
 
 
@@ -63,6 +73,13 @@ def test_doorbell_behind_a_backlog_is_late_and_not_lost():
     assert care_for(record, NOON, sends_batch=True, heads={Mode.INTERACTIVE: LONG_AGO}) is Care.RING
 
 
+class Smtp(Provider):
+    name = "smtp"
+
+    async def submit(self, submission: Submission) -> Outcome:
+        raise NotImplementedError
+
+
 class World:
     def __init__(self, *records: EmailRecord) -> None:
         self.records = records
@@ -71,10 +88,14 @@ class World:
         self.doorbells = MemoryDoorbells()
         self.switch = MemoryDistributorStore()
         distributor = Distributor(self.switch, self.clock)
+        self.provider = Smtp()
+        self.pauses = ProviderPauses(MemoryProviderStates(), self.clock)
         self.sweeper = Sweeper(
             emails=self.emails,
             doorbells=self.doorbells,
             distributor=distributor,
+            providers={"smtp": self.provider},
+            pauses=self.pauses,
             throttle=Throttle(MemoryWindowStore(), Parameters(), self.clock),
             clock=self.clock,
         )
@@ -105,6 +126,27 @@ async def test_parked_email_is_rung_for_the_time_it_is_due():
     await world.sweep()
     assert [delay for _, delay in world.doorbells.rung] == [MINUTE]
     assert not (await world.emails.get(parked.id)).record.parked
+
+
+async def test_email_that_waits_for_a_provider_goes_when_its_pause_is_lifted_and_not_before():
+    waits = email(LONG_AGO, next_attempt_at=NOON + 15 * MINUTE, waits_for_provider=True, parked=True)
+    retried = email(LONG_AGO, next_attempt_at=NOON + 15 * MINUTE)
+    world = World(waits, retried)
+    await world.pauses.learn(world.provider, WRONG_PASSWORD, NOON)
+    await world.sweep()
+    assert world.rung == []
+    await world.pauses.lift(world.provider)
+    await world.sweep()
+    assert world.doorbells.rung == [(Doorbell(waits.id, waits.mode), timedelta(0))]
+    record = (await world.emails.get(waits.id)).record
+    assert (record.next_attempt_at, record.waits_for_provider, record.parked) == (NOON, False, False)
+
+
+async def test_email_that_waits_for_a_provider_stays_while_the_distributor_does_not_send():
+    world = World(email(LONG_AGO, next_attempt_at=NOON + MINUTE, waits_for_provider=True))
+    await world.switch.write(DistributorState(enabled=False), None)
+    await world.sweep()
+    assert world.rung == []
 
 
 async def test_released_email_is_unsent_in_doubt_and_rung():

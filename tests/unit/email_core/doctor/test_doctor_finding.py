@@ -12,13 +12,27 @@ from email_core.errors import ConfigurationError
     ("text", "line"),
     [
         ("550 <bob.miller@example.com>: unknown", "550 <b***@example.com>: unknown"),
-        ("user=ann@contoso.com,eve@example.com", "user=a***@contoso.com,e***@example.com"),
+        ("user: ann@contoso.com,eve@example.com", "user: a***@contoso.com,e***@example.com"),
+        ('no <"john doe"@contoso.com>', "no <j***@contoso.com>"),
+        (r'"a\" b"@contoso.com', "a***@contoso.com"),
+        ('"john@home"@contoso.com', "j***@contoso.com"),
+        ("550 bob@[192.0.2.1] unknown", "550 b***@[192.0.2.1] unknown"),
+        ("/users/bob%40example.com/messages", "/***@example.com/messages"),
+        ("550 john.o'neil@contoso.com", "550 j***@contoso.com"),
+        ("'bob@example.com'", "b***@example.com'"),
+        ("b" * 80 + "@example.com", "b***@example.com"),
+        ("bounce+bob=example.com@lists.contoso.com", "b***@lists.contoso.com"),
         ("250-mail\r\n250 OK\x1b[31m", "250-mail 250 OK [31m"),
         ("x" * 400, "x" * (LONGEST_DETAIL - 1) + "…"),
     ],
 )
 def test_text_is_one_line_of_some_length_with_addresses_masked(text, line):
     assert shown(text) == line
+
+
+@pytest.mark.parametrize("piece", ["a", "'", '"', '"a', "'a", "a@", "a%40", "\\"])
+def test_long_text_is_read_once(piece):
+    shown(piece * 100_000)  # it would take minutes otherwise
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ async def test_another_s_file_is_forbidden_and_the_fix_names_it(secrets, folder,
     def denied(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)  # the tests may run as root, whom nothing is denied
+    monkeypatch.setattr(os, "open", denied)  # the tests may run as root, whom nothing is denied
     error = await trouble(secrets)
     assert error.reason is SecretFault.FORBIDDEN
     assert str(folder / NAME) in error.fix
@@ -77,7 +77,32 @@ async def test_folder_in_the_place_of_the_file_is_told_of(secrets, folder):
     (folder / NAME).mkdir(parents=True)
     error = await trouble(secrets)
     assert error.reason is SecretFault.UNREACHABLE
-    assert "Is a directory" in error.fix
+    assert "it is something else" in error.fix
+
+
+async def test_link_is_not_followed_and_what_it_points_to_stays_as_it_is(secrets, folder, tmp_path):
+    target = tmp_path / "elsewhere"
+    target.write_text("of another program")
+    target.chmod(0o644)
+    folder.mkdir(parents=True)
+    (folder / NAME).symlink_to(target)
+    assert (await trouble(secrets)).reason is SecretFault.UNREACHABLE
+    assert mode(target) == 0o644
+
+
+async def test_pipe_is_told_of_and_not_waited_for(secrets, folder):
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / NAME)
+    assert (await trouble(secrets)).reason is SecretFault.UNREACHABLE
+
+
+async def test_folder_that_others_can_write_to_is_mended_and_told_of(secrets, folder, caplog):
+    await secrets.put(NAME, "hunter2")
+    for verb in (lambda: secrets.get(NAME), lambda: secrets.put(NAME, "hunter2")):
+        folder.chmod(0o777)
+        await verb()
+        assert mode(folder) == 0o700
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
 
 
 async def test_file_in_the_place_of_the_folder_is_told_of(secrets, folder):

@@ -35,6 +35,7 @@ CHANGES = {
     "handle": "draft-1",
     "parked": True,
     "held": True,
+    "waits_for_provider": True,
     "rung_at": LATER,
     "importance": Importance.HIGH,
     "deferrals": 1,

@@ -229,6 +229,16 @@ async def test_token_that_cannot_be_had_ends_the_sign_in_without_a_try(monkeypat
     assert (outcome.kind, outcome.stage, server.steps) == (kind, "credential", ["EHLO"])
 
 
+async def test_signing_in_anew_asks_for_a_token_again_though_there_was_none(monkeypatch):
+    answers = [{"error": "invalid_client"}, {"access_token": PASSWORD, "expires_in": 3600}]
+    monkeypatch.setattr(Tokens, "_ask", lambda self, credential: answers.pop(0))
+    async with smtp_server(extensions=("AUTH XOAUTH2",)) as server:
+        with signing_in_by_token(server) as one:
+            assert (await one.submit(SUBMISSION)).kind is OutcomeKind.CONFIGURATION
+            one.sign_in_anew()
+            assert (await one.submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+
+
 async def test_server_that_takes_no_tokens_is_a_matter_of_configuration():
     async with smtp_server(extensions=("AUTH PLAIN LOGIN",)) as server:
         with signing_in_by_token(server) as one:
