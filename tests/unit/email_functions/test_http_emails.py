@@ -290,6 +290,7 @@ async def test_an_email_is_read_as_it_was_accepted(doors):
         "metadata": {"order": "42"},
         "diagnosis": None,
         "links": accepted["links"],
+        "waits_for": None,
     } | {name: read[name] for name in ("created_at", "updated_at", "next_attempt_at")}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", read["created_at"])
 
