@@ -42,6 +42,12 @@ OWN = [
     ("answer-lost", None, None, "the worker that had claimed it ended without recording an outcome"),
     ("put-aside", None, None, "answering its doorbell failed again and again: the log of that time has the cause"),
     ("internal-error", None, None, "internal error: ValueError"),
+    (
+        "test-email-without-sender",
+        "sender",
+        None,
+        "EmailParameters__default_sender is not set, and smtp signs in with no address that could stand in for it",
+    ),
     ("smtp-connections-busy", "connect", None, "all connections to the server are busy"),
     ("smtp-public-without-proof", "tls", None, "the server has a public address, and its certificate is not checked"),
 ]
