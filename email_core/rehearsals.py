@@ -17,7 +17,7 @@ from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, St
 from email_core.logs import where
 from email_core.message import Address, Message
 from email_core.mime import build_mime
-from email_core.outbox import default_address
+from email_core.outbox import default_address, not_configured
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import LONGEST_REHEARSAL, Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
@@ -79,10 +79,7 @@ class Rehearsals:
 
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:
-            configured = ", ".join(sorted(self._providers)) or "none"
-            raise InvalidEmail(
-                FieldProblem("/provider", f"{name!r} is not a configured provider; configured: {configured}")
-            )
+            raise InvalidEmail(FieldProblem("/provider", not_configured(name, self._providers)))
         return self._providers[name]
 
     async def _learn(self, provider: Provider, outcome: Outcome | None) -> None:

@@ -118,7 +118,11 @@ async def test_provider_that_is_not_configured_is_refused_with_the_choices(world
     with pytest.raises(InvalidEmail) as refusal:
         await world.send("graph")
     assert [(one.pointer, one.detail) for one in refusal.value.problems] == [
-        ("/provider", "'graph' is not a configured provider; configured: smtp")
+        (
+            "/provider",
+            "'graph' is not a configured provider; configured: smtp; it is configured by "
+            "EmailParameters__graph_credential",
+        )
     ]
 
 
