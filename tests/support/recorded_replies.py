@@ -296,6 +296,12 @@ SMTP_SIGN_IN = [
     ("smtp-encryption-required", "mail", 530, "530 5.7.0 Must issue a STARTTLS command first"),
     ("smtp-encryption-required", "mail", 451, "451 5.7.3 STARTTLS is required to send mail [AM6EUR05FT017.eop-eur05]"),
     ("smtp-encryption-required", "auth", 538, "538 5.7.11 Encryption required for requested authentication mechanism"),
+    (
+        "smtp-encryption-required",
+        "auth",
+        None,
+        "the server offers no sign-in on a connection without encryption, and requires STARTTLS first",
+    ),
     ("smtp-auth-not-offered", "auth", None, "the server does not support authentication, but a user name is set"),
     ("smtp-auth-not-offered", "auth", None, "SMTPException: The SMTP AUTH extension is not supported by this server."),
     ("smtp-auth-not-offered", "auth", 503, "503 5.5.1 Error: authentication not enabled"),
