@@ -11,7 +11,7 @@ from email_core.errors import ConfigurationError, SecretUnreadable, StorageUnava
 from email_core.logs import where
 from email_core.message import masked
 
-LONGEST_DETAIL = 300  # characters
+LONGEST_DETAIL = 2_000  # characters: longer is nothing of ours
 _ADDRESS = re.compile(r"[^\s<>()\[\]'\",;:=]{1,64}@[^\s<>()\[\]'\",;:]{1,255}")
 
 

@@ -74,7 +74,8 @@ def _step(step: Step, diagnosis: Diagnosis | None) -> Finding:
         return ok(step.name, detail)
     if diagnosis is None:
         return failed(step.name, detail)
-    return failed(step.name, f"{diagnosis.title}: {detail}", diagnosis.fix)
+    says_it_already = diagnosis.title.lower() in step.detail.lower()
+    return failed(step.name, detail if says_it_already else f"{diagnosis.title}: {detail}", diagnosis.fix)
 
 
 def _counted(refusals: int) -> str:

@@ -14,7 +14,7 @@ from email_core.errors import ConfigurationError
         ("550 <bob.miller@example.com>: unknown", "550 <b***@example.com>: unknown"),
         ("user=ann@contoso.com,eve@example.com", "user=a***@contoso.com,e***@example.com"),
         ("250-mail\r\n250 OK\x1b[31m", "250-mail 250 OK [31m"),
-        ("x" * 400, "x" * (LONGEST_DETAIL - 1) + "…"),
+        ("x" * (LONGEST_DETAIL + 1), "x" * (LONGEST_DETAIL - 1) + "…"),
     ],
 )
 def test_text_is_one_line_of_some_length_with_addresses_masked(text, line):

@@ -41,9 +41,7 @@ async def test_distributor(state, verdict, detail):
     assert (finding.verdict, finding.detail) == (verdict, detail)
 
 
-@pytest.mark.parametrize(
-    ("age", "verdict"), [(MINUTE, OK), (10 * MINUTE, OK), (10 * MINUTE + SECOND, WARNING)]
-)
+@pytest.mark.parametrize(("age", "verdict"), [(MINUTE, OK), (10 * MINUTE, OK), (10 * MINUTE + SECOND, WARNING)])
 async def test_timer_of_five_minutes_is_missed_after_ten(age, verdict):
     store = MemoryTimerRuns()
     await store.write("sweep_outbox", NOON - age)
