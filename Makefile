@@ -7,7 +7,7 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 setup: ## Install all that the other commands need (they call it themselves)
-	@command -v python3 >/dev/null || { echo "setup: python3 is missing: install Python 3.11, 3.12 or 3.13"; exit 1; }
+	@command -v python3 >/dev/null || { echo "setup: python3 is missing: install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
 	@python3 -m dev.setup
 
 run: setup ## Storage, inbox and functions on this machine, until Ctrl-C

@@ -52,16 +52,21 @@ class Stamp:
         return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
+def tell(text: str, end: str = "\n") -> None:
+    """On stderr: what the commands after it say, as `make doctor ARGS=--json` does, stands alone on stdout."""
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress(step: str) -> Iterator[None]:
     started = time.monotonic()
-    print(f"setup: {step} ...", end="", flush=True)
+    tell(f"setup: {step} ...", end="")
     try:
         yield
     except BaseException:
-        print(" no", flush=True)
+        tell(" no")
         raise
-    print(f" {time.monotonic() - started:.1f} s", flush=True)
+    tell(f" {time.monotonic() - started:.1f} s")
 
 
 def run_quietly(command: list[str], cwd: Path) -> None:
@@ -147,17 +152,17 @@ def set_up(root: Path, chosen_python: str) -> None:
         raise SetupError("Windows needs WSL: install it with `wsl --install`, then run this there.")
     with one_at_a_time(root):
         done = [set_up_python(root, chosen_python), set_up_node(root), set_up_settings(root)]
-    print("setup: done" if any(done) else "setup: nothing to do", flush=True)
+    tell("setup: done" if any(done) else "setup: nothing to do")
 
 
 def main() -> int:
     try:
         set_up(ROOT, os.environ.get("PYTHON", ""))
     except SetupError as error:
-        print(f"setup: {error}", file=sys.stderr)
+        tell(f"setup: {error}")
         return 1
     except KeyboardInterrupt:
-        print("setup: interrupted; the next run does the step again", file=sys.stderr)
+        tell("setup: interrupted; the next run does the step again")
         return 130
     return 0
 

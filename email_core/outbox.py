@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -90,6 +90,11 @@ class Outbox:
         self._parameters = parameters
         self._clock = clock
         self._shard = _ShardOfTheMinute()
+
+    def require_provider(self) -> None:
+        """Raises ConfigurationError where none is configured, so that no email at all can be accepted."""
+        if not self._providers:
+            raise self._lacks_batch_provider()
 
     def prepare(self, message: Message, order: Order) -> PreparedEmail:
         """Checks everything and builds the MIME, once. Raises InvalidEmail, EmailTooLarge or ConfigurationError."""
@@ -294,14 +299,19 @@ class Outbox:
     def _provider(self, order: Order) -> str:
         if order.provider is None:
             if self._parameters.batch_provider not in self._providers:
-                setting, fix = _CONFIGURED_BY[self._parameters.batch_provider]
-                raise ConfigurationError(f"{SETTING_PREFIX}{setting}", "is not set", fix)
+                raise self._lacks_batch_provider()
             return self._parameters.batch_provider
         if order.provider not in self._providers:
-            configured = ", ".join(sorted(self._providers)) or "none"
-            detail = f"{order.provider!r} is not a configured provider; configured: {configured}"
-            raise InvalidEmail(FieldProblem(f"{order.pointer}provider", detail))
+            raise InvalidEmail(
+                FieldProblem(f"{order.pointer}provider", not_configured(order.provider, self._providers))
+            )
         return order.provider
+
+    def _lacks_batch_provider(self) -> ConfigurationError:
+        setting, fix = _CONFIGURED_BY[self._parameters.batch_provider]
+        others = ", ".join(other for other, _ in _CONFIGURED_BY.values() if other != setting)
+        problem = "is not set" if self._providers else f"is not set, and no other provider is configured ({others})"
+        return ConfigurationError(f"{SETTING_PREFIX}{setting}", problem, fix)
 
     def _check_size(self, octets: int) -> None:
         if octets > self._parameters.size_limit_octets:
@@ -322,6 +332,15 @@ class Outbox:
         if stored is None:
             raise EmailNotFound(email_id)
         return stored
+
+
+def not_configured(provider: str, configured: Iterable[str]) -> str:
+    """What is wrong with naming it, and which parameter makes it one that can be named."""
+    words = f"{provider!r} is not a configured provider; configured: {', '.join(sorted(configured)) or 'none'}"
+    if provider not in _CONFIGURED_BY:
+        return words
+    setting, _ = _CONFIGURED_BY[provider]
+    return f"{words}; it is configured by {SETTING_PREFIX}{setting}"
 
 
 def default_address(text: str) -> Address:

@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from email_core.delivery_state import Status
 from email_core.diagnosis import Diagnosis, diagnose
+from email_core.errors import StorageUnavailable
 from email_core.parameters import Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.providers.features import Features
 from email_core.providers.known import KNOWN
+from email_core.record import EmailRecord
 from email_core.sending_limits import limit_warnings
 from email_core.throttle import Throttle, ThrottleStatus
 
@@ -76,6 +79,18 @@ class ProviderOverview:
             throttle=await self._throttle.status(known.name),
             warnings=(*(provider.warnings if provider else ()), *limit_warnings(self._parameters, known.name)),
         )
+
+    async def waited_for(self, record: EmailRecord) -> Pause | None:
+        """The pause that keeps an email waiting which could be sent now, as far as it can be known: a storage that
+        does not tell takes nothing from the email."""
+        provider = self._providers.get(record.provider)
+        if provider is None or record.held or record.status is not Status.UNSENT:
+            return None
+        try:
+            pause = await pause_of(provider, self._pauses, self._clock())
+        except StorageUnavailable:
+            return None
+        return None if pause is None or (record.send_at or record.created_at) > pause.until else pause
 
 
 async def pause_of(provider: Provider, pauses: ProviderPauses, now: datetime) -> Pause | None:

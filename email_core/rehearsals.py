@@ -17,12 +17,13 @@ from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, St
 from email_core.logs import where
 from email_core.message import Address, Message
 from email_core.mime import build_mime
-from email_core.outbox import default_address
+from email_core.outbox import default_address, not_configured
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import LONGEST_REHEARSAL, Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
 
 SUBJECT = "Test email"
+SENDER = "sender"  # the stage of a test email that nobody could send
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,11 @@ class Rehearsals:
         self._clock = clock
 
     async def send(self, provider_name: str, to: Address, seconds: float = LONGEST_REHEARSAL) -> RehearsalReport:
-        """Answers within `seconds`. Raises InvalidEmail where no such provider is configured, and ConfigurationError
-        where nobody can be its sender."""
+        """Answers within `seconds`. Where nobody can be its sender, the way up to the sign-in is told all the same, and
+        then that. Raises InvalidEmail where no such provider is configured."""
         provider = self._provider(provider_name)
-        submission = written_test_email(sender_of(provider, self._parameters), to, provider, self._clock())
         started = time.monotonic()
-        rehearsal = await provider.rehearse(submission, seconds)
+        rehearsal = await self._rehearsal(provider, to, seconds)
         report = _report(provider.name, rehearsal, time.monotonic() - started)
         await self._learn(provider, rehearsal.outcome)
         return report
@@ -70,17 +70,21 @@ class Rehearsals:
         await self._learn(provider, rehearsal.outcome)
         return rehearsal
 
+    async def _rehearsal(self, provider: Provider, to: Address, seconds: float) -> Rehearsal:
+        try:
+            sender = sender_of(provider, self._parameters)
+        except ConfigurationError as problem:
+            return _without_sender(await provider.rehearse(None, seconds), problem)
+        return await provider.rehearse(written_test_email(sender, to, provider, self._clock()), seconds)
+
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:
-            configured = ", ".join(sorted(self._providers)) or "none"
-            raise InvalidEmail(
-                FieldProblem("/provider", f"{name!r} is not a configured provider; configured: {configured}")
-            )
+            raise InvalidEmail(FieldProblem("/provider", not_configured(name, self._providers)))
         return self._providers[name]
 
     async def _learn(self, provider: Provider, outcome: Outcome | None) -> None:
         try:
-            if outcome is not None:
+            if outcome is not None and outcome.stage != SENDER:  # not every provider was tried as far as the sign-in
                 await self._pauses.learn_from_test(provider, outcome)
         except StorageUnavailable as error:
             logger.warning("what a test email showed of provider %s is not recorded: %s", provider.name, where(error))
@@ -124,6 +128,15 @@ def diagnosis_of(provider: str, outcome: Outcome | None) -> Diagnosis | None:
     if outcome is None or outcome.kind is OutcomeKind.DELIVERED:
         return None
     return diagnose(provider=provider, stage=outcome.stage, code=outcome.code, reply=outcome.reply)
+
+
+def _without_sender(rehearsal: Rehearsal, problem: ConfigurationError) -> Rehearsal:
+    """What stood in the way before comes first."""
+    if rehearsal.outcome is not None:
+        return rehearsal
+    words = f"{problem.setting} {problem.problem}"
+    outcome = Outcome(kind=OutcomeKind.CONFIGURATION, reply=words, stage=SENDER)
+    return Rehearsal((*rehearsal.steps, Step(SENDER, False, words, 0.0)), outcome)
 
 
 def _report(provider: str, rehearsal: Rehearsal, seconds: float) -> RehearsalReport:

@@ -56,7 +56,9 @@ async def list_emails(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route("emails/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @answered
 async def read_email(req: func.HttpRequest) -> func.HttpResponse:
-    return json_response(representations.email(await subsystem().outbox.read(req.route_params["id"])))
+    record = await subsystem().outbox.read(req.route_params["id"])
+    pause = await subsystem().overview.waited_for(record)
+    return json_response(representations.email_and_what_it_waits_for(record, pause))
 
 
 @blueprint.route("emails/{id}/eml", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)

@@ -11,5 +11,5 @@ blueprint = func.Blueprint()
 @blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @answered
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    subsystem()  # raises ConfigurationError, which is answered 503
+    subsystem().outbox.require_provider()  # both raise ConfigurationError, which is answered 503
     return json_response({"status": "ok"})

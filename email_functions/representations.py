@@ -43,6 +43,12 @@ def dry_run(prepared: PreparedEmail) -> dict[str, Any]:
     }
 
 
+def email_and_what_it_waits_for(record: EmailRecord, pause: Pause | None) -> dict[str, Any]:
+    """`pause` is that of its provider, which says of no email's own attempts anything."""
+    waits_for = {"provider": record.provider, **_pause(pause)} if pause else None
+    return email(record) | {"waits_for": waits_for}
+
+
 def email(record: EmailRecord) -> dict[str, Any]:
     return {
         "id": record.id,

@@ -21,6 +21,8 @@ class SecretBody(Body):
             raise ValueError(f"is too long: at most {LONGEST_VALUE} octets")
         if value.endswith(("\n", "\r")):
             raise ValueError("ends with a line break, which was pasted with it: leave it out")
+        if value != value.strip():
+            raise ValueError("begins or ends with a blank, which was pasted with it: leave it out")
         if has_control_character(value):
             raise ValueError("has a control character (a line break, a tab, ...): remove it")
         return value

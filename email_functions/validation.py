@@ -1,5 +1,6 @@
 """Turns JSON and query strings into pydantic models, and what is wrong with them into pointers and plain words."""
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -11,6 +12,19 @@ from email_functions.problems import NotJson
 
 _FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 _MOST_PROBLEMS = 100  # told of one body
+_PLACE = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
+_NOT_JSON = {  # what the parser says begins so; and what is said of it
+    "trailing comma": "a comma has nothing after it",
+    "key must be a string": "a field's name must stand in double quotes",
+    "expected value": "a value must stand here; a text stands in double quotes",
+    "expected ident": "this is none of true, false and null; a text stands in double quotes",
+    "expected `,`": "a comma or a closing bracket must stand here",
+    "expected `:`": "a colon must stand here, between a field's name and its value",
+    "EOF": "it ends too soon: a quote or a bracket is not closed",
+    "trailing characters": "something stands after its end",
+    "control character": "a text has a line break or another control character: write a line break as \\n",
+    "invalid unicode code point": "it is not in UTF-8",
+}
 
 
 class Body(BaseModel):
@@ -52,8 +66,17 @@ def refuse_query(params: Mapping[str, str]) -> None:
 def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
     details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
-        raise NotJson(details[0]["msg"]) from None
+        raise NotJson(_not_json(details[0])) from None
     return InvalidEmail(*(FieldProblem(_pointer(one), _detail(one, model)) for one in details[:_MOST_PROBLEMS]))
+
+
+def _not_json(error: ErrorDetails) -> str:
+    """The parser says `<what> at line 1 column 9`; nothing of the body is in it."""
+    found = _PLACE.fullmatch(str(error["ctx"]["error"]))
+    if found is None:
+        return error["msg"]
+    words = next((words for start, words in _NOT_JSON.items() if found["what"].startswith(start)), found["what"])
+    return f"line {found['line']}, character {found['column']}: {words}"
 
 
 def _pointer(error: ErrorDetails) -> str:
@@ -78,13 +101,41 @@ def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
         case "datetime_parsing" | "datetime_from_date_parsing" | "datetime_object_invalid":
             reason = str(error["ctx"]["error"])
             return f"is not a time like 2026-01-31T09:00:00Z ({reason}); in a query string write + as %2B"
+        case "model_type" if _is_of_addresses(error):
+            return 'is no address: write "bob@example.com", or an object with address and name'
         case "model_type" | "dict_type":
             return "is not a JSON object"
+        case "list_type":
+            return (
+                'is not a list: write ["bob@example.com"]' if _is_of_addresses(error) else "is not a list: write [...]"
+            )
+        case "enum":
+            return f"is none of {error['ctx']['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+        case "string_type":
+            return "is not text: write it in double quotes"
+        case "int_type":
+            return "is not a whole number: write it without quotes"
+        case "int_parsing" | "int_from_float":
+            return "is not a whole number"
+        case "bool_type":
+            return "is neither true nor false: write it without quotes"
+        case "bool_parsing":
+            return "is neither true nor false"
+        case "date_type" | "date_parsing" | "date_from_datetime_parsing":
+            return "is not a date like 2026-01-31"
+        case "greater_than_equal":
+            return f"is too small: at least {error['ctx']['ge']}"
+        case "less_than_equal":
+            return f"is too large: at most {error['ctx']['le']}"
         case "too_long":
             return f"is too long: at most {error['ctx']['max_length']}"
         case "too_short":
             return "is empty"
     return error["msg"][:1].lower() + error["msg"][1:]
+
+
+def _is_of_addresses(error: ErrorDetails) -> bool:
+    return not {"from", "to", "cc", "bcc", "reply_to"}.isdisjoint(error["loc"])
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:

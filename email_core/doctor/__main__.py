@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -21,12 +22,18 @@ from email_core.message import Address
 def main(arguments: Sequence[str], settings: Mapping[str, str], resolver: Resolver | None = None) -> int:
     wanted = _parser().parse_args(arguments)
     sections = asyncio.run(examine(settings, resolver=resolver or DnsResolver(), to=wanted.to))
-    sys.stdout.write(report.as_json(sections) if wanted.json else report.as_text(sections))
+    sys.stdout.write(report.as_json(sections) if wanted.json else report.as_text(sections, _width()))
     return 1 if report.count(sections, Verdict.FAILED) else 0
 
 
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("doctor", description="Looks at all that sending depends on. Sends nothing.")
+    parser = argparse.ArgumentParser(
+        "doctor", description="Looks at all that sending depends on. Sends nothing, unless --to names somebody."
+    )
     parser.add_argument("--to", metavar="ADDRESS", type=_address, help="send a test email through each provider")
     parser.add_argument("--json", action="store_true", help="for programs")
     return parser

@@ -11,7 +11,7 @@ from email_core.errors import ConfigurationError, SecretUnreadable, StorageUnava
 from email_core.logs import where
 from email_core.message import masked
 
-LONGEST_DETAIL = 300  # characters
+LONGEST_DETAIL = 2_000  # characters: longer is nothing of ours
 # Anything that may be one (RFC 5321, 4.1.2), also as it stands in a URL. A local part begins where a word does, so that
 # a long text is read once.
 _ADDRESS = re.compile(

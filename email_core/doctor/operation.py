@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from email_core.distributor import DistributorStore
-from email_core.doctor.finding import Finding, bounded, ok, warning
+from email_core.doctor.finding import Finding, bounded, ok, skipped, warning
 from email_core.timer_runs import PERIODS, TimerRunStore
 
 SECONDS = 25.0
+_NOT_YET = "Nothing, where the app has just been started. Else see that it runs, and that the function is not disabled."
 _NOT_CALLED = (
     "See that the app runs, that the function is not disabled, and that AzureWebJobsStorage is right: the host keeps "
     "the timers' locks there."
@@ -43,11 +44,12 @@ async def _distributor(store: DistributorStore, clock: Callable[[], datetime]) -
 
 
 async def _timer(store: TimerRunStore, name: str, clock: Callable[[], datetime]) -> Finding:
-    """A run that is missed once may be a deployment's; one that is missed twice is not."""
+    """A run that is missed once may be a deployment's; one that is missed twice is not. Since when the app has been
+    there is not known: a timer that never ran may only be new."""
     what, period = f"timer {name}", PERIODS[name]
     last = await store.read(name)
     if last is None:
-        return warning(what, f"has not run yet; it runs every {_in_words(period)}", _NOT_CALLED)
+        return skipped(what, f"has not run yet; it runs every {_in_words(period)}", _NOT_YET)
     if clock() - last > 2 * period:
         return warning(what, f"last ran {_moment(last)}; it should run every {_in_words(period)}", _NOT_CALLED)
     return ok(what, f"last ran {_moment(last)}")

@@ -142,9 +142,10 @@ class Steps:
     def out_of_time(self, seconds: float) -> Outcome:
         """While the content is on its way, its answer may be too."""
         may_be_sent = self._under_way in ("data", "request")
+        words = f"{self.lacking} within {seconds:g} seconds"
         return Outcome(
             kind=OutcomeKind.UNCONFIRMED if may_be_sent else OutcomeKind.TRANSIENT,
-            reply=f"{self.lacking} within {seconds:g} seconds",
+            reply=f"the answer to the content was lost: {words}" if may_be_sent else words,
             stage=self._under_way,
         )
 

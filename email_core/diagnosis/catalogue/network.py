@@ -101,7 +101,13 @@ SECTION = Section(
             "The server did not answer in time",
             "The connection could not be made, or no answer came. A firewall that drops silently looks the same.",
             _REACH,
-            Match(no_reply=True, text=(r"time-?d? ?out|timeout|errno (?:110|60|10060)\b|winerror (?:121|10060)",)),
+            Match(
+                no_reply=True,
+                text=(
+                    r"time-?d? ?out|timeout|errno (?:110|60|10060)\b|winerror (?:121|10060)",
+                    r"^no answer within",  # a rehearsal's
+                ),
+            ),
         ),
         entry(
             "network-connection-lost",

@@ -163,8 +163,9 @@ SECTION = Section(
             Retry.NO,
             "The server does not support authentication, but a user name is set",
             "The server offers no sign-in, or none of the ways that this subsystem knows, on this port.",
-            "Clear `smtp_user_name` (or set `smtp_authentication` to none) where the server takes mail without a "
-            "sign-in, as relays inside a network do. Else see that `smtp_port` is the one for submission (587), and "
+            "If `smtp_security` is none, set it to starttls: most servers offer a sign-in only then. Clear "
+            "`smtp_user_name` (or set `smtp_authentication` to none) where the server takes mail without a sign-in, as "
+            "relays inside a network do. Else see that `smtp_port` is the one for submission (587), and "
             "that `smtp_authentication` is a way that the server offers.",
             Match(
                 text=(

@@ -19,6 +19,7 @@ from email_core.providers.verdict import words_of
 from email_core.secret_store.base import SecretName, SecretStore
 
 NO_AUTHENTICATION = "the server does not support authentication, but a user name is set"
+NO_AUTHENTICATION_YET = "the server offers no sign-in on a connection without encryption, and requires STARTTLS first"
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}=*")
 
@@ -94,6 +95,8 @@ class PasswordSignIn:
         self._password = password
 
     async def sign_in(self, client: SMTP, *, encrypted: bool) -> SignedIn:
+        if not encrypted and not client.server_auth_methods and client.supports_extension("starttls"):
+            raise NotSignedIn(outcome_of_failure("auth", NO_AUTHENTICATION_YET, mends_itself=False))
         method = _offered(client, self.ENCRYPTED if encrypted else self.CLEAR)
         authenticate = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}[method]
         password = await self._password.value()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dev import setup
 from dev.prerequisites import SetupError, describe_python, find_node, find_python
 from dev.setup import Stamp, set_up_node, set_up_settings
 
@@ -59,6 +60,17 @@ def test_settings_come_from_the_sample_once(tmp_path):
     (tmp_path / "local.settings.json").write_text("mine")
     assert set_up_settings(tmp_path) is False
     assert (tmp_path / "local.settings.json").read_text() == "mine"
+
+
+def test_stdout_is_left_to_the_command_that_follows(tmp_path, monkeypatch, capsys):
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "local.settings.sample.json").write_text("sample")
+    monkeypatch.setattr(setup, "set_up_python", lambda root, chosen: False)
+    monkeypatch.setattr(setup, "set_up_node", lambda root: False)
+    setup.set_up(tmp_path, "")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("setup: creating local.settings.json")
 
 
 def test_an_interpreter_in_a_virtual_environment_names_the_one_outside():

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from email_core.content import whole
-from email_core.errors import ConfigurationError, InvalidEmail, StorageUnavailable
+from email_core.errors import InvalidEmail, StorageUnavailable
 from email_core.message import Address
 from email_core.parameters import Parameters
 from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, row_of
@@ -85,15 +85,44 @@ async def test_sender_is_the_default_sender_or_else_the_account(world, default_s
 @pytest.mark.parametrize("account", ["", "CONTOSO\\relay"])
 async def test_without_any_sender_the_parameter_that_is_missing_is_named(world, account):
     world.smtp.account = account
-    with pytest.raises(ConfigurationError, match="EmailParameters__default_sender is not set"):
-        await world.send()
+    report = await world.send()
+    assert (report.outcome, report.diagnosis.id) == (OutcomeKind.CONFIGURATION, "test-email-without-sender")
+    assert report.reply.startswith("EmailParameters__default_sender is not set")
+    assert world.smtp.submissions == []
+
+
+async def test_without_any_sender_the_way_up_to_the_sign_in_is_told_and_no_pause_lifted(world):
+    async with smtp_server() as server:
+        with provider(server) as world.smtp:
+            await world.pause()
+            report = await world.send()
+            is_paused = await world.is_paused()
+    assert [(step.name, step.succeeded) for step in report.steps] == [
+        ("resolve", True),
+        ("connect", True),
+        ("ehlo", True),
+        ("sender", False),
+    ]
+    assert is_paused
+    assert server.contents == []
+
+
+async def test_without_any_sender_what_stands_in_the_way_before_comes_first(world):
+    async with smtp_server({"connect": "554 5.7.1 no"}) as server:
+        with provider(server) as world.smtp:
+            report = await world.send()
+    assert (report.steps[-1].name, report.reply) == ("connect", "554 5.7.1 no")
 
 
 async def test_provider_that_is_not_configured_is_refused_with_the_choices(world):
     with pytest.raises(InvalidEmail) as refusal:
         await world.send("graph")
     assert [(one.pointer, one.detail) for one in refusal.value.problems] == [
-        ("/provider", "'graph' is not a configured provider; configured: smtp")
+        (
+            "/provider",
+            "'graph' is not a configured provider; configured: smtp; it is configured by "
+            "EmailParameters__graph_credential",
+        )
     ]
 
 

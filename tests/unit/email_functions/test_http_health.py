@@ -1,7 +1,7 @@
 import pytest
 
 from email_core.assembly import install
-from tests.support.doors import Doors
+from tests.support.doors import Doors, open_doors
 
 
 @pytest.fixture
@@ -17,6 +17,19 @@ def no_settings(monkeypatch):
 async def test_health_is_ok_where_the_core_stands(doors):
     answer = await doors.get("/api/health")
     assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(("batch_provider", "missing"), [("smtp", "smtp_server"), ("graph", "graph_credential")])
+async def test_where_no_provider_is_configured_what_is_missing_is_named(batch_provider, missing):
+    with open_doors(providers=False, batch_provider=batch_provider) as doors:
+        answer = await doors.get("/api/health")
+    assert (answer.status, answer.media_type) == (503, "application/problem+json")
+    assert f"EmailParameters__{missing} is not set, and no other provider is configured" in answer.json["detail"]
+
+
+async def test_one_provider_is_enough_for_health():
+    with open_doors(batch_provider="graph") as doors:
+        assert (await doors.get("/api/health")).status == 200
 
 
 @pytest.mark.usefixtures("no_settings")

@@ -1,8 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from email_core.assembly import subsystem
+from email_core.errors import StorageUnavailable
 from email_core.providers.base import Outcome, OutcomeKind, Provider
 from email_core.providers.known import KNOWN
 from tests.support.doors import open_doors
@@ -74,3 +75,34 @@ async def test_refusal_of_another_configuration_is_no_pause(doors):
 @pytest.mark.parametrize("known", KNOWN)
 def test_proof_of_sending_is_promised_where_the_provider_can_be_asked_for_it(known):
     assert known.features.proof_of_sending == (known.was_sent is not Provider.was_sent)
+
+
+async def test_waiting_email_tells_of_the_pause_of_its_provider_as_the_providers_own(doors):
+    waiting = (await doors.accepted())["links"]["self"]
+    later = (await doors.accepted(send_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat()))["links"]["self"]
+    assert (await doors.get(waiting)).json["waits_for"] is None
+    doors.provider.outcome = WRONG_PASSWORD
+    await doors.post("/api/test-email", {"provider": "smtp", "to": "bob@example.com"})
+    email, paused = (await doors.get(waiting)).json, (await smtp(doors))["paused"]
+    assert (email["attempts"], email["diagnosis"]) == ([], None)
+    assert email["waits_for"] == {"provider": "smtp", **paused}
+    assert (await doors.get(later)).json["waits_for"] is None  # its time has not come
+    assert "waits_for" not in (await doors.get("/api/emails?view=unsent")).json["items"][0]
+
+
+async def test_ended_email_waits_for_nobody(doors):
+    ended = (await doors.accepted())["links"]
+    await doors.post(ended["cancel"])
+    doors.provider.outcome = WRONG_PASSWORD
+    await doors.post("/api/test-email", {"provider": "smtp", "to": "bob@example.com"})
+    assert (await doors.get(ended["self"])).json["waits_for"] is None
+
+
+async def test_email_is_told_where_the_pauses_cannot_be_read(doors, monkeypatch):
+    async def fails(provider):
+        raise StorageUnavailable("read a state")
+
+    waiting = (await doors.accepted())["links"]["self"]
+    monkeypatch.setattr(doors.states, "read", fails)
+    answer = await doors.get(waiting)
+    assert (answer.status, answer.json["waits_for"]) == (200, None)

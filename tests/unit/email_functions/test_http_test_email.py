@@ -51,5 +51,5 @@ async def test_without_any_sender_the_parameter_is_named():
     with open_doors() as doors:
         doors.provider.account = ""
         answer = await doors.post(URL, ORDER)
-    assert answer.status == 503
-    assert "default_sender" in answer.json["detail"]
+    assert (answer.status, answer.json["outcome"]) == (200, "configuration")
+    assert "default_sender" in answer.json["diagnosis"]["fix"]

@@ -155,6 +155,64 @@ def test_what_is_no_json_is_called_that(body):
         email_body(body)
 
 
+@pytest.mark.parametrize(
+    ("body", "place", "words"),
+    [
+        ('{"to": ["bob@example.com",]}', "line 1, character 27", "a comma has nothing after it"),
+        ('{"to": ["bob@example.com"]', "line 1, character 26", "a bracket is not closed"),
+        ("{'to': 1}", "line 1, character 2", "double quotes"),
+        ("{to: 1}", "line 1, character 2", "double quotes"),
+        ('{"subject": Statement}', "line 1, character 13", "a text stands in double quotes"),
+        ('{\n"subject": "x"\n"text": "y"}', "line 3, character 1", "a comma or a closing bracket"),
+        ('{"subject" "x"}', "line 1, character 12", "a colon"),
+        ('{"subject": "x"} {}', "line 1, character 18", "after its end"),
+        ('{"text": "one\ntwo"}', "line 2, character 0", r"write a line break as \n"),
+    ],
+)
+def test_what_is_wrong_with_broken_json_is_told_with_its_place(body, place, words):
+    with pytest.raises(NotJson) as refusal:
+        email_body(body.encode())
+    assert str(refusal.value).startswith(place)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "detail"),
+    [
+        ({"to": "bob@example.com"}, "/to", 'is not a list: write ["bob@example.com"]'),
+        ({"cc": {"address": "bob@example.com"}}, "/cc", 'is not a list: write ["bob@example.com"]'),
+        ({"to": [1]}, "/to/0", 'is no address: write "bob@example.com", or an object with address and name'),
+        (
+            {"from": ["ann@contoso.com"]},
+            "/from",
+            'is no address: write "bob@example.com", or an object with address and name',
+        ),
+        ({"attachments": {"name": "x"}}, "/attachments", "is not a list: write [...]"),
+        ({"mode": "fast"}, "/mode", "is none of batch, interactive"),
+        ({"importance": 1}, "/importance", "is none of low, normal, high"),
+        ({"subject": 1}, "/subject", "is not text: write it in double quotes"),
+        ({"dry_run": "true"}, "/dry_run", "is neither true nor false: write it without quotes"),
+        ({"user": ""}, "/user", "is empty"),
+        ({"user": "x" * 129}, "/user", "is too long: at most 128"),
+    ],
+)
+def test_common_mistake_is_told_in_plain_words(fields, pointer, detail):
+    assert problems(small_email(**fields)) == {pointer: detail}
+
+
+@pytest.mark.parametrize(
+    ("params", "detail"),
+    [
+        ({"limit": "many"}, "is not a whole number"),
+        ({"limit": "501"}, "is too large: at most 500"),
+        ({"limit": "0"}, "is too small: at least 1"),
+        ({"view": "all"}, "is none of unsent, history"),
+    ],
+)
+def test_common_mistake_in_a_query_string_is_told_in_plain_words(params, detail):
+    assert list(query_problems(list_query, **params).values()) == [detail]
+
+
 @pytest.mark.parametrize("text", [r'{"text": "\ud800"}', r'{"subject": "a\udc00b"}', b'{"text": "\xed\xa0\x80"}'])
 def test_half_a_character_is_refused_as_no_json(text):
     with pytest.raises(NotJson):

@@ -23,7 +23,7 @@ from email_core.errors import ConfigurationError
         ("b" * 80 + "@example.com", "b***@example.com"),
         ("bounce+bob=example.com@lists.contoso.com", "b***@lists.contoso.com"),
         ("250-mail\r\n250 OK\x1b[31m", "250-mail 250 OK [31m"),
-        ("x" * 400, "x" * (LONGEST_DETAIL - 1) + "…"),
+        ("x" * (LONGEST_DETAIL + 1), "x" * (LONGEST_DETAIL - 1) + "…"),
     ],
 )
 def test_text_is_one_line_of_some_length_with_addresses_masked(text, line):

@@ -41,15 +41,18 @@ async def test_distributor(state, verdict, detail):
     assert (finding.verdict, finding.detail) == (verdict, detail)
 
 
-@pytest.mark.parametrize(
-    ("age", "verdict"), [(None, WARNING), (MINUTE, OK), (10 * MINUTE, OK), (10 * MINUTE + SECOND, WARNING)]
-)
+@pytest.mark.parametrize(("age", "verdict"), [(MINUTE, OK), (10 * MINUTE, OK), (10 * MINUTE + SECOND, WARNING)])
 async def test_timer_of_five_minutes_is_missed_after_ten(age, verdict):
     store = MemoryTimerRuns()
-    if age is not None:
-        await store.write("sweep_outbox", NOON - age)
+    await store.write("sweep_outbox", NOON - age)
     finding = await found("timer sweep_outbox", timers=store)
     assert (finding.verdict, bool(finding.fix)) == (verdict, verdict is WARNING)
+
+
+async def test_timer_that_has_not_run_yet_is_no_fault_of_a_new_app():
+    finding = await found("timer purge_history")
+    assert (finding.verdict, finding.detail) == (Verdict.SKIPPED, "has not run yet; it runs every 60 minutes")
+    assert finding.fix.startswith("Nothing, where the app has just been started.")
 
 
 async def test_storage_that_does_not_answer_is_told_once_elsewhere():

@@ -71,6 +71,13 @@ async def test_steps_end_with_the_one_that_failed_and_no_secret_is_told(replies,
     assert "ann@contoso.com" not in repr(findings)
 
 
+async def test_what_the_server_said_is_not_told_twice():
+    async with smtp_server() as server:
+        with provider(server, secrets(smtp_password="right"), **SIGNS_IN) as one:
+            findings = await World(server, one).findings()
+    assert findings[-1].detail.lower().count("does not support authentication") == 1
+
+
 async def test_paused_provider_is_told_and_not_tried():
     async with world() as one:
         await one.pauses.learn(one.provider, WRONG_PASSWORD, NOON)

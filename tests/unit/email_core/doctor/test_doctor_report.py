@@ -25,6 +25,26 @@ def test_text_is_grouped_and_aligned_and_says_a_fix_once():
     )
 
 
+def test_text_is_wrapped_to_the_terminal_under_its_own_beginning():
+    section = Section(
+        "SMTP", (failed("auth", "535 5.7.8 authentication failed", "Enter the password anew, then try."),)
+    )
+    assert as_text([section], 42) == (
+        "SMTP\n"
+        "  failed   auth  535 5.7.8 authentication\n"
+        "                 failed\n"
+        "                 -> Enter the password\n"
+        "                    anew, then try.\n"
+        "\n"
+        "1 failed, 0 warnings.\n"
+    )
+
+
+def test_fix_is_told_to_its_end():
+    fix = "See the network. " * 30
+    assert fix.strip() in as_text([Section("SMTP", (failed("connect", "refused", fix),))])
+
+
 def test_text_without_findings_that_matter_says_so():
     assert as_text([Section("SMTP", (ok("resolve", "203.0.113.7"),))]).endswith("\nAll is well.\n")
 

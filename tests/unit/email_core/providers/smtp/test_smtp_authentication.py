@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from email_core.diagnosis import diagnose
 from email_core.errors import SecretFault, SecretUnreadable
 from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.entra import UNREACHABLE, Tokens
@@ -138,6 +139,14 @@ async def test_refusal_carries_no_error_that_has_the_credential():
     links = [raised.value, raised.value.__cause__, raised.value.__cause__.__cause__]
     assert links[-1] is None
     assert not any(PLAIN in repr(link) for link in links)
+
+
+async def test_user_name_where_the_server_offers_no_sign_in_before_encryption_is_told_to_encrypt():
+    async with smtp_server(extensions=("STARTTLS",)) as server:
+        outcome = await submit(server, RIGHT)
+    found = diagnose(provider="smtp", stage=outcome.stage, reply=outcome.reply)
+    assert (outcome.kind, found.id) == (OutcomeKind.CONFIGURATION, "smtp-encryption-required")
+    assert found.fix.startswith("Set `smtp_security` to starttls")
 
 
 async def test_user_name_where_the_server_offers_no_sign_in_is_a_matter_of_configuration():

@@ -66,6 +66,7 @@ def test_no_email_fails_for_good_by_what_is_said_before_one_is_named(stage, code
 
 OURS = [
     ("auth", authentication.NO_AUTHENTICATION),
+    ("auth", authentication.NO_AUTHENTICATION_YET),
     ("credential", f"no token to sign in with: {entra.UNREACHABLE}: ConnectionError"),
     ("connect", pool.BUSY),
     ("tls", connection._EXPOSED),

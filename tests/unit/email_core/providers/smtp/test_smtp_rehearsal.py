@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from email_core.diagnosis import diagnose
+from email_core.doctor.providers import SECONDS
 from email_core.providers.base import OutcomeKind
+from email_core.providers.smtp.connection import CONNECT_SECONDS
 from tests.support.smtp_server import EXTENSIONS, HANG, SUBMISSION, provider, secrets, smtp_server
 
 
@@ -45,16 +47,22 @@ async def test_rehearsal_that_finds_no_free_connection_says_so():
 
 
 @pytest.mark.parametrize(
-    ("replies", "failed", "kind"),
+    ("replies", "failed", "kind", "id"),
     [
-        ({"connect": HANG}, "connect", OutcomeKind.TRANSIENT),
-        ({"rcpt": HANG}, "rcpt", OutcomeKind.TRANSIENT),
-        ({"content": HANG}, "data", OutcomeKind.UNCONFIRMED),
+        ({"connect": HANG}, "connect", OutcomeKind.TRANSIENT, "network-timeout"),
+        ({"rcpt": HANG}, "rcpt", OutcomeKind.TRANSIENT, "network-timeout"),
+        ({"content": HANG}, "data", OutcomeKind.UNCONFIRMED, "answer-lost"),
     ],
 )
-async def test_rehearsal_that_is_out_of_time_ends_with_the_step_under_way(replies, failed, kind):
+async def test_rehearsal_that_is_out_of_time_ends_with_the_step_under_way(replies, failed, kind, id):
     async with smtp_server(replies) as server:
         with provider(server) as one:
             rehearsal = await one.rehearse(SUBMISSION, 0.2)
     assert (rehearsal.outcome.kind, rehearsal.outcome.stage) == (kind, failed)
-    assert (rehearsal.steps[-1].name, rehearsal.steps[-1].detail) == (failed, "no answer within 0.2 seconds")
+    assert rehearsal.steps[-1].name == failed
+    assert rehearsal.steps[-1].detail.endswith("no answer within 0.2 seconds")
+    assert diagnose(provider="smtp", stage=failed, reply=rehearsal.outcome.reply).id == id
+
+
+def test_no_step_up_to_the_sign_in_has_as_long_as_the_doctor():
+    assert CONNECT_SECONDS < SECONDS  # else the step's own words would be lost
