@@ -13,6 +13,7 @@ from email_core.parameters import Parameters
 from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.memory import memory_stores
+from tests.support.doors import IdleProvider
 from tests.support.emails import NOON, Clock
 
 MINUTE = timedelta(minutes=1)
@@ -61,7 +62,7 @@ class World:
         self.stores = memory_stores()
         self.core: Subsystem = connect(
             stores=self.stores,
-            providers={"smtp": None},
+            providers={"smtp": IdleProvider()},
             parameters=Parameters(),
             secrets=MemorySecrets(self.clock),
             clock=self.clock,

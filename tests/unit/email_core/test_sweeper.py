@@ -129,7 +129,7 @@ async def test_parked_email_is_rung_for_the_time_it_is_due():
 
 
 async def test_email_that_waits_for_a_provider_goes_when_its_pause_is_lifted_and_not_before():
-    waits = email(LONG_AGO, next_attempt_at=NOON + 15 * MINUTE, waits_for_provider=True, parked=True)
+    waits = email(LONG_AGO, next_attempt_at=NOON + 9 * MINUTE, waits_for_provider=True)
     retried = email(LONG_AGO, next_attempt_at=NOON + 15 * MINUTE)
     world = World(waits, retried)
     await world.pauses.learn(world.provider, WRONG_PASSWORD, NOON)
