@@ -50,7 +50,8 @@ def wait_for_port(port: int, process: subprocess.Popen, seconds: float = 30) -> 
 class Azurite:
     """Hands out connection strings; no two tests share an account, so none can see another's mail."""
 
-    def __init__(self, blob: int, queue: int, table: int) -> None:
+    def __init__(self, blob: int, queue: int, table: int, pid: int) -> None:
+        self.pid = pid
         self.ports = {"Blob": blob, "Queue": queue, "Table": table}
         self._numbers = count()
 
@@ -89,7 +90,7 @@ def running_azurite() -> Iterator[Azurite]:
     try:
         for port in (blob, queue, table):
             wait_for_port(port, process)
-        yield Azurite(blob, queue, table)
+        yield Azurite(blob, queue, table, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=10)
