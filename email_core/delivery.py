@@ -390,11 +390,8 @@ def _looked_at(record: EmailRecord) -> datetime:
 
 
 def is_expired(record: EmailRecord, now: datetime, parameters: Parameters) -> bool:
-    """Whether an unsent email's time is over: its own, or else the parameters' days since it could first be sent."""
-    if record.status is not Status.UNSENT:
-        return False
-    waiting_since = max(record.created_at, record.send_at or record.created_at)
-    return now >= (record.expires_at or waiting_since + timedelta(days=parameters.expiration_days))
+    """Whether an unsent email's time is over."""
+    return record.status is Status.UNSENT and now >= record.expiry(parameters.expiration_days)
 
 
 def _can_be_claimed(record: EmailRecord, now: datetime) -> bool:
