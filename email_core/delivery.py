@@ -249,11 +249,12 @@ class Delivery:
     async def _record(self, claimed: StoredEmail, settled: EmailRecord) -> None:
         """Tried for as long as the lease lasts: an outcome that is lost here may mean a second sending later."""
         logger.info(
-            "email %s is %s after %d tries and %d deferrals",
+            "email %s is %s after %d tries and %d deferrals: %s",
             settled.id,
             settled.status.value,
             settled.tries,
             settled.deferrals,
+            _last_words(settled),
         )
         for wait in self._waits_within_lease(settled):
             try:
@@ -387,6 +388,14 @@ def _kept(reply: str, most: int = REPLY_KEPT) -> str:
 def _looked_at(record: EmailRecord) -> datetime:
     """When the email must next be looked at: when it is due, or expires before that."""
     return min(record.due_at, record.expires_at) if record.expires_at else record.due_at
+
+
+def _last_words(record: EmailRecord) -> str:
+    """What the last attempt came to: none of the provider's own words, which may be anything."""
+    if not record.attempts:
+        return "no attempt yet"
+    last = record.attempts[-1]
+    return f"{last.outcome} ({last.diagnosis})" if last.diagnosis else last.outcome
 
 
 def is_expired(record: EmailRecord, now: datetime, parameters: Parameters) -> bool:
