@@ -17,6 +17,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 STORAGE_SETTINGS = ("AzureWebJobsStorage", "EmailStorage")
 SMTP_SERVER, SMTP_PORT = "EmailParameters__smtp_server", "EmailParameters__smtp_port"
+BATCH_PROVIDER = "EmailParameters__batch_provider"
 
 
 class SettingsError(Exception):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.environment import SettingsError, local_environment, read_values
+from dev.environment import BATCH_PROVIDER, SMTP_PORT, SMTP_SERVER, SettingsError, local_environment, read_values
 from dev.graph import graph_settings
 from dev.ports import HOST, PortError, Ports, require_free_ports
 from dev.services import Service, ServiceEnded, ServiceNotReady, say
@@ -130,19 +130,31 @@ async def live(services: Services, ports: Ports, local: Path) -> None:
         say("Starting the functions ...")
         await start(services.functions)
         await services.functions.answers_on(ports.http)
-        say(addresses(ports, local))
+        say(addresses(ports, local, services.functions.environment))
 
 
-def addresses(ports: Ports, local: Path) -> str:
+def addresses(ports: Ports, local: Path, environment: Mapping[str, str]) -> str:
     graph = "" if ports.graph is None else f"\n  Graph        https://localhost:{ports.graph}   (a stand-in)"
     return f"""
   The API      http://{HOST}:{ports.http}/api
   Its health   http://{HOST}:{ports.http}/api/health
   The inbox    http://{HOST}:{ports.inbox}   (mail sent to {HOST}:{ports.smtp} shows up here){graph}
+  Mail goes    {_destination(ports, environment)}
   Kept in      {local}   (storage, mails, logs)
 
-Ctrl-C ends everything.
+Ctrl-C ends everything. What is changed in local.settings.json counts from the next start.
 """
+
+
+def _destination(ports: Ports, environment: Mapping[str, str]) -> str:
+    """As far as the settings say it without being read in full."""
+    provider = environment.get(BATCH_PROVIDER) or "smtp"
+    if provider != "smtp":
+        return f"through {provider}" + (", the stand-in, to the inbox" if provider == "graph" and ports.graph else "")
+    server, port = environment.get(SMTP_SERVER, ""), environment.get(SMTP_PORT, "")
+    if (server, port) == (HOST, str(ports.smtp)):
+        return "to the inbox"
+    return f"to {server or 'the server of smtp_preset'}, as your settings say, not to the inbox"
 
 
 async def run(services: Services, ports: Ports, local: Path) -> int:

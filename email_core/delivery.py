@@ -253,11 +253,12 @@ class Delivery:
     async def _record(self, claimed: StoredEmail, settled: EmailRecord) -> None:
         """Tried for as long as the lease lasts: an outcome that is lost here may mean a second sending later."""
         logger.info(
-            "email %s is %s after %d tries and %d deferrals",
+            "email %s is %s after %d tries and %d deferrals: %s",
             settled.id,
             settled.status.value,
             settled.tries,
             settled.deferrals,
+            _last_words(settled),
         )
         for wait in self._waits_within_lease(settled):
             try:
@@ -393,12 +394,17 @@ def _looked_at(record: EmailRecord) -> datetime:
     return min(record.due_at, record.expires_at) if record.expires_at else record.due_at
 
 
+def _last_words(record: EmailRecord) -> str:
+    """What the last attempt came to: none of the provider's own words, which may be anything."""
+    if not record.attempts:
+        return "no attempt yet"
+    last = record.attempts[-1]
+    return f"{last.outcome} ({last.diagnosis})" if last.diagnosis else last.outcome
+
+
 def is_expired(record: EmailRecord, now: datetime, parameters: Parameters) -> bool:
-    """Whether an unsent email's time is over: its own, or else the parameters' days since it could first be sent."""
-    if record.status is not Status.UNSENT:
-        return False
-    waiting_since = max(record.created_at, record.send_at or record.created_at)
-    return now >= (record.expires_at or waiting_since + timedelta(days=parameters.expiration_days))
+    """Whether an unsent email's time is over."""
+    return record.status is Status.UNSENT and now >= record.expiry(parameters.expiration_days)
 
 
 def _can_be_claimed(record: EmailRecord, now: datetime) -> bool:

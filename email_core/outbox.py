@@ -37,7 +37,7 @@ from email_core.record import Attempt, EmailRecord, Mode
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
 
 MOST_RECIPIENTS = 500
-_CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
+CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
     "smtp": ("smtp_server", "Name the outgoing mail server there."),
     "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
     "exchange": ("exchange_server", "Name your Exchange Server there, or choose another batch_provider."),
@@ -308,8 +308,8 @@ class Outbox:
         return order.provider
 
     def _lacks_batch_provider(self) -> ConfigurationError:
-        setting, fix = _CONFIGURED_BY[self._parameters.batch_provider]
-        others = ", ".join(other for other, _ in _CONFIGURED_BY.values() if other != setting)
+        setting, fix = CONFIGURED_BY[self._parameters.batch_provider]
+        others = ", ".join(other for other, _ in CONFIGURED_BY.values() if other != setting)
         problem = "is not set" if self._providers else f"is not set, and no other provider is configured ({others})"
         return ConfigurationError(f"{SETTING_PREFIX}{setting}", problem, fix)
 
@@ -337,9 +337,9 @@ class Outbox:
 def not_configured(provider: str, configured: Iterable[str]) -> str:
     """What is wrong with naming it, and which parameter makes it one that can be named."""
     words = f"{provider!r} is not a configured provider; configured: {', '.join(sorted(configured)) or 'none'}"
-    if provider not in _CONFIGURED_BY:
+    if provider not in CONFIGURED_BY:
         return words
-    setting, _ = _CONFIGURED_BY[provider]
+    setting, _ = CONFIGURED_BY[provider]
     return f"{words}; it is configured by {SETTING_PREFIX}{setting}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
@@ -132,6 +132,11 @@ class EmailRecord:
             return None
         times = "once" if self.deferrals == 1 else f"{self.deferrals} times"
         return f"deferred {times} by the limit of {self.turn.limit}"
+
+    def expiry(self, days: int) -> datetime:
+        """When it becomes Expired, unless it is sent before: its own time, or else so many days after it could first
+        be sent."""
+        return self.expires_at or max(self.created_at, self.send_at or self.created_at) + timedelta(days=days)
 
     @property
     def in_doubt(self) -> bool:

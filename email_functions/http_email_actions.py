@@ -13,7 +13,8 @@ blueprint = func.Blueprint()
 @blueprint.route("emails/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @answered
 async def cancel_email(req: func.HttpRequest) -> func.HttpResponse:
-    return json_response(representations.email(await subsystem().outbox.cancel(req.route_params["id"])))
+    record = await subsystem().outbox.cancel(req.route_params["id"])
+    return json_response(representations.email(record, subsystem().parameters))
 
 
 @blueprint.route("emails/{id}/resend", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
@@ -25,4 +26,5 @@ async def resend_email(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route("emails/{id}/mark-sent", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @answered
 async def mark_email_sent(req: func.HttpRequest) -> func.HttpResponse:
-    return json_response(representations.email(await subsystem().outbox.mark_sent(req.route_params["id"])))
+    record = await subsystem().outbox.mark_sent(req.route_params["id"])
+    return json_response(representations.email(record, subsystem().parameters))

@@ -25,7 +25,7 @@ async def accept_email(req: func.HttpRequest) -> func.HttpResponse:
     large = len(req.get_body()) > LARGE
     prepared, is_dry_run = await asyncio.to_thread(_prepared, req) if large else _prepared(req)
     if is_dry_run:
-        return json_response(representations.dry_run(prepared))
+        return json_response(representations.dry_run(prepared, subsystem().parameters))
     key = idempotency_key(req.headers)
     if key is None:
         return accepted(await subsystem().outbox.accept(prepared))
@@ -50,7 +50,8 @@ def _prepared(req: func.HttpRequest) -> tuple[PreparedEmail, bool]:
 @answered
 async def list_emails(req: func.HttpRequest) -> func.HttpResponse:
     page = await subsystem().outbox.list(list_query(req.params).to_core())
-    return json_response({"items": [representations.email(record) for record in page.items], "next": page.next})
+    items = [representations.email(record, subsystem().parameters) for record in page.items]
+    return json_response({"items": items, "next": page.next})
 
 
 @blueprint.route("emails/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -58,7 +59,7 @@ async def list_emails(req: func.HttpRequest) -> func.HttpResponse:
 async def read_email(req: func.HttpRequest) -> func.HttpResponse:
     record = await subsystem().outbox.read(req.route_params["id"])
     pause = await subsystem().overview.waited_for(record)
-    return json_response(representations.email_and_what_it_waits_for(record, pause))
+    return json_response(representations.email_and_what_it_waits_for(record, subsystem().parameters, pause))
 
 
 @blueprint.route("emails/{id}/eml", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)

@@ -1,10 +1,13 @@
 """The queue triggers: each doorbell is answered by the core. Batch and interactive mail never wait for each other."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
 from email_core.assembly import STORAGE_SETTING, subsystem
+from email_core.errors import StorageUnavailable
+from email_core.logs import where
 from email_core.record import Mode
 from email_core.stores.base import POISON, QUEUE_NAMES, Doorbell
 from email_core.stores.doorbell_text import doorbell_from_text
@@ -34,16 +37,24 @@ async def put_interactive_email_aside(doorbell: func.QueueMessage) -> None:
 
 
 async def _answer(message: func.QueueMessage) -> None:
-    doorbell = _doorbell(message)
-    if doorbell is not None:
-        await subsystem().delivery.answer(doorbell)
+    await _given(message, subsystem().delivery.answer)
 
 
 async def _put_aside(message: func.QueueMessage) -> None:
     """The host gave these up after `maxDequeueCount` failures; no email is lost with them."""
+    await _given(message, subsystem().delivery.put_aside)
+
+
+async def _given(message: func.QueueMessage, answer: Callable[[Doorbell], Awaitable[None]]) -> None:
+    """The host shows a message again whose function raised. What it writes of that is long: one line says it."""
     doorbell = _doorbell(message)
-    if doorbell is not None:
-        await subsystem().delivery.put_aside(doorbell)
+    if doorbell is None:
+        return
+    try:
+        await answer(doorbell)
+    except StorageUnavailable as error:
+        logger.error("doorbell for email %s rings again: %s: %s", doorbell.email_id, error, where(error))
+        raise StorageUnavailable(error.operation) from None
 
 
 def _doorbell(message: func.QueueMessage) -> Doorbell | None:

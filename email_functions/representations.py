@@ -9,6 +9,7 @@ from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
+from email_core.parameters import Parameters
 from email_core.provider_overview import Pause, ProviderStatus
 from email_core.record import EmailRecord
 from email_core.rehearsals import RehearsalReport
@@ -28,7 +29,7 @@ def accepted(record: EmailRecord) -> dict[str, Any]:
     }
 
 
-def dry_run(prepared: PreparedEmail) -> dict[str, Any]:
+def dry_run(prepared: PreparedEmail, parameters: Parameters) -> dict[str, Any]:
     """What would happen: nothing was stored, so there is no id to come back to."""
     record = prepared.record
     return {
@@ -39,17 +40,17 @@ def dry_run(prepared: PreparedEmail) -> dict[str, Any]:
         "recipients": list(record.recipients),
         "size": record.size,
         "send_at": _time(record.send_at),
-        "expires_at": _time(record.expires_at),
+        "expires_at": _time(_expiry(record, parameters)),
     }
 
 
-def email_and_what_it_waits_for(record: EmailRecord, pause: Pause | None) -> dict[str, Any]:
+def email_and_what_it_waits_for(record: EmailRecord, parameters: Parameters, pause: Pause | None) -> dict[str, Any]:
     """`pause` is that of its provider, which says of no email's own attempts anything."""
     waits_for = {"provider": record.provider, **_pause(pause)} if pause else None
-    return email(record) | {"waits_for": waits_for}
+    return email(record, parameters) | {"waits_for": waits_for}
 
 
-def email(record: EmailRecord) -> dict[str, Any]:
+def email(record: EmailRecord, parameters: Parameters) -> dict[str, Any]:
     return {
         "id": record.id,
         "status": record.status.value,
@@ -66,7 +67,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
         "updated_at": _time(record.updated_at),
         "ended_at": _time(record.ended_at),
         "send_at": _time(record.send_at),
-        "expires_at": _time(record.expires_at),
+        "expires_at": _time(_expiry(record, parameters)),
         "next_attempt_at": _time(record.next_attempt_at) if record.status is Status.UNSENT else None,
         "held": record.held,
         "deferrals": record.deferrals,
@@ -85,7 +86,7 @@ def email(record: EmailRecord) -> dict[str, Any]:
         "recipients": [_recipient(record, address) for address in record.recipients],
         "message_id": record.message_id,
         "metadata": dict(record.metadata),
-        "diagnosis": _diagnosis(_last_diagnosis(record)),
+        "diagnosis": _own_diagnosis(record),
         "links": links(record),
     }
 
@@ -194,6 +195,30 @@ def _last_diagnosis(record: EmailRecord) -> Diagnosis | None:
         return None
     ids = (attempt.diagnosis for attempt in reversed(record.attempts))
     return by_id(next(filter(None, ids), ""))
+
+
+def _own_diagnosis(record: EmailRecord) -> dict[str, str] | None:
+    """With what comes next, so that nobody mends or sends again what is tried again anyway."""
+    found = _diagnosis(_last_diagnosis(record))
+    return None if found is None else found | {"next": _next(record)}
+
+
+def _next(record: EmailRecord) -> str:
+    if record.held:
+        return "It is held until you decide: POST its /resend or /mark-sent."
+    match record.status:
+        case Status.UNSENT:
+            return f"It is tried again at {_time(record.due_at)}, without anybody asking."
+        case Status.SENDING:
+            return "It is being tried again now."
+        case Status.SENT:
+            return "Whoever was refused does not get it by itself."
+    return "It is not tried again by itself: POST its /resend once the cause is mended."
+
+
+def _expiry(record: EmailRecord, parameters: Parameters) -> datetime | None:
+    """Of an email that has ended only its own: no other means anything any more."""
+    return record.expires_at if record.ended else record.expiry(parameters.expiration_days)
 
 
 def _diagnosis(found: Diagnosis | None) -> dict[str, str] | None:

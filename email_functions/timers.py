@@ -32,8 +32,8 @@ def recorded(work: Timer) -> Timer:
 @recorded
 async def sweep_outbox(timer: func.TimerRequest) -> None:
     report = await subsystem().sweeper.sweep(utc_now() + TIME_LIMIT)
-    cared = {care: count for care, count in report.cared.items() if count}
-    logger.info("sweep: %s, %d partitions settled, finished: %s", cared, report.settled, report.finished)
+    cared = ", ".join(f"{count} {care}" for care, count in report.cared.items() if count)
+    logger.info("sweep: emails: %s; %d partitions settled; finished: %s", cared or 0, report.settled, report.finished)
 
 
 @blueprint.timer_trigger("timer", "30 * * * * *")

@@ -28,6 +28,7 @@ from email_core.doctor.sender_domain import domain_checks
 from email_core.doctor.storage import storage_checks
 from email_core.errors import ConfigurationError
 from email_core.message import Address
+from email_core.outbox import CONFIGURED_BY
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
 from email_core.provider_pause import ProviderPauses, ProviderStateStore
 from email_core.providers.base import Provider
@@ -159,7 +160,8 @@ def _provider_checks(parts: Parts, to: Address | None, clock: Callable[[], datet
 def _not_configured(name: str, parameters: Parameters) -> Finding:
     if parameters.batch_provider != name:
         return skipped(name, "is not configured")
-    fix = f"Set the parameters {name}_..., or another batch_provider."
+    setting, fix = CONFIGURED_BY[name]
+    fix = f"Set {SETTING_PREFIX}{setting}: {fix} Or set another batch_provider."
     return failed(name, "is not configured, and is the batch_provider: mail that names no other is refused", fix)
 
 

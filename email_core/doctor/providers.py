@@ -31,7 +31,8 @@ class ProviderCheck:
 
     async def findings(self, provider: Provider) -> list[Finding]:
         cautions = [
-            warning("parameters", words, "Change it, or leave it if it is meant.") for words in provider.warnings
+            warning("parameters", words, "Change it as it says, or leave it if it is meant.")
+            for words in provider.warnings
         ]
         try:
             async with asyncio.timeout(PAUSE_SECONDS):

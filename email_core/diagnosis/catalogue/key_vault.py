@@ -78,9 +78,9 @@ SECTION = Section(
             "vault-secret-missing",
             Category.CREDENTIALS,
             Retry.NO,
-            "The password or secret cannot be read: enter it again",
-            "There is no such secret where the app looks for it. It was never entered, or is gone for good.",
-            _ENTER,
+            "The password or secret was never entered, or is gone",
+            "There is no such secret where the app looks for it, or it cannot be read.",
+            "Enter it: `PUT /api/secrets/{name}`, for SMTP `PUT /api/secrets/smtp-password`.",
             Match(names=("SecretNotFound",)),
             Match(no_reply=True, text=(rf"{_OURS} (?:missing|not set|not found|empty)",)),
             Match(

@@ -283,7 +283,7 @@ class Connector:
         return Connection(client, self._clock())
 
     async def _take_steps(self, client: SMTP, heard: Heard) -> None:
-        with _step("connect"):
+        with _step("connect", self._settings.server, self._settings.port):
             greeting = await client.connect()
         heard("connect", Reply.of(*greeting).text)
         self._check_address(client)
@@ -317,20 +317,20 @@ _EXPOSED = (
 
 
 @contextmanager
-def _step(stage: str) -> Iterator[None]:
+def _step(stage: str, server: str = "", port: int = 0) -> Iterator[None]:
     """Foreign errors end here."""
     try:
         yield
     except NETWORK_ERRORS as error:
-        raise NotConnected(_outcome_of(stage, error)) from error
+        raise NotConnected(_outcome_of(stage, error, server, port)) from error
     finally:
         _heed_cancellation()
 
 
-def _outcome_of(stage: str, error: Exception) -> Outcome:
+def _outcome_of(stage: str, error: Exception, server: str, port: int) -> Outcome:
     if isinstance(error, SMTPResponseException) and error.code >= 200:  # below is the client's own: no reply at all
         return outcome_of_reply(stage, Reply.of(error.code, error.message))
-    return outcome_of_network(stage, error)
+    return outcome_of_network(stage, error, server, port)
 
 
 def _heed_cancellation() -> None:

@@ -172,7 +172,8 @@ class SmtpProvider(Provider):
         try:
             found = await loop.getaddrinfo(self._settings.server, self._settings.port, type=socket.SOCK_STREAM)
         except NETWORK_ERRORS as error:
-            raise NotConnected(replace(outcome_of_network("connect", error), stage="resolve")) from error
+            server, port = self._settings.server, self._settings.port
+            raise NotConnected(replace(outcome_of_network("connect", error, server, port), stage="resolve")) from error
         return ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

@@ -248,15 +248,18 @@ def _warnings(settings: SmtpSettings) -> list[tuple[bool, str]]:
         ),
         (
             not encrypted and settings.authentication == "password",
-            "smtp_security is none: the password goes over your network in clear text.",
+            "smtp_security is none: the password goes over your network in clear text. Set it to "
+            "starttls (port 587) or tls (port 465).",
         ),
         (
             settings.port == 465 and settings.security == "starttls",
-            "smtp_port is 465, where servers expect TLS from the first byte: smtp_security is probably tls.",
+            "smtp_port is 465, where servers expect TLS from the first byte, and smtp_security is starttls: set it to "
+            "tls, or smtp_port to 587.",
         ),
         (
             settings.port == 587 and settings.security == "tls",
-            "smtp_port is 587, where servers begin in clear text: smtp_security is probably starttls.",
+            "smtp_port is 587, where servers begin in clear text, and smtp_security is tls: set it to starttls, or "
+            "smtp_port to 465.",
         ),
     ]
 

@@ -1,5 +1,6 @@
 """The send path over the memory stores, with a provider that answers as told."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -115,6 +116,16 @@ async def test_delivered_email_is_sent_with_the_provider_s_reply():
     assert (record.status, record.ended_at) == (Status.SENT, NOON)
     assert [(one.provider, one.outcome, one.reply) for one in record.attempts] == [("smtp", "delivered", "250 OK")]
     assert world.doorbells.rung == []
+
+
+async def test_log_names_the_outcome_and_its_diagnosis_and_no_words_of_the_provider(caplog):
+    world = World(Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 hunter2", stage="auth", code=535))
+    bell = await world.keep(email())
+    with caplog.at_level(logging.INFO):
+        await world.delivery.answer(bell)
+    diagnosis = (await world.record(bell)).attempts[0].diagnosis
+    assert f"is Unsent after 1 tries and 0 deferrals: configuration ({diagnosis})" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 async def test_reply_that_is_no_text_is_kept_as_far_as_it_can_be_stored():

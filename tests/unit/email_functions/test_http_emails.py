@@ -106,7 +106,7 @@ async def test_a_dry_run_tells_what_would_happen_and_stores_nothing(doors, field
         "from": {"address": "ann@contoso.com", "name": "Ann"},
         "recipients": ["bob@example.com", "eve@example.com", "sue@example.com"],
         "send_at": "2198-12-31T23:00:00.000Z" if fields else None,
-        "expires_at": None,
+        "expires_at": "2199-01-30T23:00:00.000Z" if fields else told["expires_at"],
     }
     assert doors.nothing_happened
 
@@ -276,7 +276,7 @@ async def test_an_email_is_read_as_it_was_accepted(doors):
         "subject": "Statement",
         "size": record.size,
         "send_at": "2199-01-01T00:00:00.000Z",
-        "expires_at": None,
+        "expires_at": "2199-01-31T00:00:00.000Z",
         "ended_at": None,
         "held": False,
         "deferrals": 0,

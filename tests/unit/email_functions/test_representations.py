@@ -1,10 +1,13 @@
 """What a caller gets to see of what went wrong."""
 
+from datetime import timedelta
+
 import pytest
 
 from email_core.delivery_state import Status
 from email_core.diagnosis import by_id
 from email_core.message import Address
+from email_core.parameters import Parameters
 from email_core.record import Attempt, RecipientResult
 from email_functions import representations
 from tests.support.emails import NOON, email
@@ -40,15 +43,46 @@ def id_of(diagnosis):
 
 @pytest.mark.parametrize(("status", "attempts", "results", "ids"), SEEN)
 def test_email_and_recipients_have_the_diagnosis_of_what_stands_in_their_way(status, attempts, results, ids):
-    seen = representations.email(email(to=(BOB, EVE), status=status, attempts=attempts, results=results))
+    seen = representations.email(email(to=(BOB, EVE), status=status, attempts=attempts, results=results), Parameters())
     assert (id_of(seen["diagnosis"]), *(id_of(one["diagnosis"]) for one in seen["recipients"])) == ids
 
 
 def test_diagnosis_is_shown_with_its_explanation_and_fix():
     found = by_id("smtp-busy")
-    assert representations.email(email(attempts=(BUSY,)))["diagnosis"] == {
+    assert representations.email(email(attempts=(BUSY,)), Parameters())["diagnosis"] == {
         "id": "smtp-busy",
         "title": found.title,
         "explanation": found.explanation,
         "fix": found.fix,
+        "next": "It is tried again at 2026-03-02T12:00:00.000Z, without anybody asking.",
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "next"),
+    [
+        ({"next_attempt_at": NOON + timedelta(minutes=5)}, "It is tried again at 2026-03-02T12:05:00.000Z"),
+        ({"held": True}, "It is held until you decide"),
+        ({"status": Status.SENDING}, "It is being tried again now"),
+        ({"status": Status.FAILED}, "It is not tried again by itself"),
+        ({"status": Status.EXPIRED}, "It is not tried again by itself"),
+        ({"status": Status.SENT, "results": EVE_REFUSED}, "Whoever was refused does not get it by itself"),
+    ],
+)
+def test_diagnosis_of_an_email_says_what_comes_next(changes, next):
+    record = email(to=(BOB, EVE), attempts=(BUSY,), **changes)
+    assert representations.email(record, Parameters())["diagnosis"]["next"].startswith(next)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expires_at"),
+    [
+        ({}, "2026-03-04T12:00:00.000Z"),
+        ({"send_at": NOON + timedelta(days=1)}, "2026-03-05T12:00:00.000Z"),
+        ({"expires_at": NOON + timedelta(hours=1)}, "2026-03-02T13:00:00.000Z"),
+        ({"status": Status.SENT}, None),  # no more
+    ],
+)
+def test_email_that_can_expire_says_when_by_its_own_time_or_the_parameter(changes, expires_at):
+    seen = representations.email(email(**changes), Parameters(email_expiration_days=2))
+    assert seen["expires_at"] == expires_at

@@ -1,5 +1,7 @@
 """Each timer does its work and leaves a note of it."""
 
+import logging
+
 import pytest
 
 from email_core.errors import StorageUnavailable
@@ -15,6 +17,13 @@ def timer(name):
 async def test_run_is_noted_when_its_work_is_done(doors, name):
     await timer(name)(None)
     assert await doors.timers.read(name) is not None
+
+
+async def test_sweep_is_logged_in_plain_words(doors, caplog):
+    await doors.accepted()
+    with caplog.at_level(logging.INFO):
+        await timer("sweep_outbox")(None)
+    assert "sweep: emails: 1 left alone; 0 partitions settled; finished: True" in caplog.messages
 
 
 async def test_run_that_failed_is_not_noted(doors, monkeypatch):

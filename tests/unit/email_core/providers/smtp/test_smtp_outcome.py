@@ -1,5 +1,6 @@
 """What a reply, a failure, or several transactions together mean."""
 
+import socket
 import ssl
 from datetime import timedelta
 
@@ -102,6 +103,37 @@ def test_failure_of_the_network_is_found_behind_the_client_s_own(error, kind, st
     wrapped.__cause__ = error
     outcome = outcome_of_network("connect", wrapped)
     assert (outcome.kind, outcome.stage) == (kind, stage)
+
+
+@pytest.mark.parametrize(
+    ("error", "plain", "id"),
+    [
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "the name smtp.contoso.com cannot be found: gaierror: ",
+            "network-name-unknown",
+        ),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+            "no name server says where smtp.contoso.com is: gaierror: ",
+            "network-name-lookup-failed",
+        ),
+        (
+            OSError(
+                "Multiple exceptions: [Errno 111] Connect call failed ('::1', 587), [Errno 111] Connect call failed"
+            ),
+            "nobody listens on smtp.contoso.com:587: OSError: ",
+            "network-refused",
+        ),
+        (TimeoutError(), "smtp.contoso.com:587 does not answer: TimeoutError", "network-timeout"),
+        (OSError(113, "No route to host"), "there is no way through the network to smtp", "network-unreachable"),
+        (ConnectionResetError("reset by peer"), "no connection to the server: Conn", "network-connection-lost"),
+    ],
+)
+def test_failure_of_the_network_is_told_in_plain_words_with_its_own_behind(error, plain, id):
+    outcome = outcome_of_network("connect", error, "smtp.contoso.com", 587)
+    assert outcome.reply.startswith(plain)
+    assert diagnose(provider="smtp", stage="connect", reply=outcome.reply).id == id
 
 
 def test_failure_that_does_not_mend_itself_waits_for_an_administrator():
