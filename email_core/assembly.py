@@ -83,8 +83,9 @@ class Subsystem:
 _assembled: Subsystem | None = None
 
 
-def subsystem() -> Subsystem:
-    """The process's own. Raises ConfigurationError, each time anew, while a setting is missing or wrong."""
+async def subsystem() -> Subsystem:
+    """The process's own, as it stands at this moment: what began with one ends with it. Raises ConfigurationError, each
+    time anew, while a setting is missing or wrong."""
     global _assembled
     if _assembled is None:
         _assembled = assemble(os.environ)

@@ -6,35 +6,34 @@ from typing import Any
 
 import azure.functions as func
 
-from email_core.assembly import subsystem
 from email_core.errors import EmailSubsystemError, InvalidEmail
 from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
+from email_functions.door import Call, door
 from email_functions.idempotency_key import refuse_key
-from email_functions.problems import answered, json_response, problem_of
+from email_functions.problems import json_response, problem_of
 from email_functions.schemas import EmailBody, batch_bodies
 from email_functions.validation import refuse_query
 
 blueprint = func.Blueprint()
 
 
-@blueprint.route("email-batches", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def accept_email_batch(req: func.HttpRequest) -> func.HttpResponse:
-    refuse_query(req.params)
-    refuse_key(req.headers)
-    prepared = [_prepared(item) for item in batch_bodies(req.get_body())]
-    records = iter(await subsystem().outbox.accept_batch([one for one in prepared if isinstance(one, PreparedEmail)]))
+@door(blueprint)
+async def accept_email_batch(call: Call) -> func.HttpResponse:
+    refuse_query(call.req.params)
+    refuse_key(call.req.headers)
+    prepared = [_prepared(call, item) for item in batch_bodies(call.req.get_body())]
+    records = iter(await call.core.outbox.accept_batch([one for one in prepared if isinstance(one, PreparedEmail)]))
     results = [next(records) if isinstance(one, PreparedEmail) else one for one in prepared]
     return json_response({"items": [_item(result) for result in results]}, 207)
 
 
-def _prepared(item: EmailBody | InvalidEmail) -> PreparedEmail | EmailSubsystemError:
+def _prepared(call: Call, item: EmailBody | InvalidEmail) -> PreparedEmail | EmailSubsystemError:
     if isinstance(item, InvalidEmail):
         return item
     try:
-        return subsystem().outbox.prepare(item.message(), item.order(item.metadata))
+        return call.core.outbox.prepare(item.message(), item.order(item.metadata))
     except EmailSubsystemError as error:
         return error
 

@@ -2,29 +2,26 @@
 
 import azure.functions as func
 
-from email_core.assembly import subsystem
 from email_functions import representations
+from email_functions.door import Call, door
 from email_functions.http_emails import accepted
-from email_functions.problems import answered, json_response
+from email_functions.problems import json_response
 
 blueprint = func.Blueprint()
 
 
-@blueprint.route("emails/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def cancel_email(req: func.HttpRequest) -> func.HttpResponse:
-    record = await subsystem().outbox.cancel(req.route_params["id"])
-    return json_response(representations.email(record, subsystem().parameters))
+@door(blueprint)
+async def cancel_email(call: Call) -> func.HttpResponse:
+    record = await call.core.outbox.cancel(call["id"])
+    return json_response(representations.email(record, call.core.parameters))
 
 
-@blueprint.route("emails/{id}/resend", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def resend_email(req: func.HttpRequest) -> func.HttpResponse:
-    return accepted(await subsystem().outbox.resend(req.route_params["id"]))
+@door(blueprint)
+async def resend_email(call: Call) -> func.HttpResponse:
+    return accepted(await call.core.outbox.resend(call["id"]))
 
 
-@blueprint.route("emails/{id}/mark-sent", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def mark_email_sent(req: func.HttpRequest) -> func.HttpResponse:
-    record = await subsystem().outbox.mark_sent(req.route_params["id"])
-    return json_response(representations.email(record, subsystem().parameters))
+@door(blueprint)
+async def mark_email_sent(call: Call) -> func.HttpResponse:
+    record = await call.core.outbox.mark_sent(call["id"])
+    return json_response(representations.email(record, call.core.parameters))

@@ -4,13 +4,13 @@ import asyncio
 
 import azure.functions as func
 
-from email_core.assembly import subsystem
 from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
+from email_functions.door import Call, door
 from email_functions.http_eml import draft_response
 from email_functions.idempotency_key import idempotency_key
-from email_functions.problems import UnsupportedMediaType, answered, json_response
+from email_functions.problems import UnsupportedMediaType, json_response
 from email_functions.schemas import email_body, eml_query, list_query, order_query
 from email_functions.validation import refuse_query
 
@@ -19,55 +19,51 @@ LARGE = 262_144  # octets; what is built from more would hold up everybody else
 blueprint = func.Blueprint()
 
 
-@blueprint.route("emails", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def accept_email(req: func.HttpRequest) -> func.HttpResponse:
-    large = len(req.get_body()) > LARGE
-    prepared, is_dry_run = await asyncio.to_thread(_prepared, req) if large else _prepared(req)
+@door(blueprint)
+async def accept_email(call: Call) -> func.HttpResponse:
+    large = len(call.req.get_body()) > LARGE
+    prepared, is_dry_run = await asyncio.to_thread(_prepared, call) if large else _prepared(call)
     if is_dry_run:
-        return json_response(representations.dry_run(prepared, subsystem().parameters))
-    key = idempotency_key(req.headers)
+        return json_response(representations.dry_run(prepared, call.core.parameters))
+    key = idempotency_key(call.req.headers)
     if key is None:
-        return accepted(await subsystem().outbox.accept(prepared))
-    record, replayed = await subsystem().outbox.accept_once(prepared, key, req.get_body())
+        return accepted(await call.core.outbox.accept(prepared))
+    record, replayed = await call.core.outbox.accept_once(prepared, key, call.req.get_body())
     return accepted(record, {"Idempotency-Replayed": "true"} if replayed else {})
 
 
-def _prepared(req: func.HttpRequest) -> tuple[PreparedEmail, bool]:
-    media_type = req.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _prepared(call: Call) -> tuple[PreparedEmail, bool]:
+    media_type = call.req.headers.get("content-type", "").partition(";")[0].strip().lower()
     match media_type:
         case "message/rfc822":
-            order = order_query(req.params)
-            return subsystem().outbox.prepare_mime(req.get_body(), order.order({}, pointer="?")), order.dry_run
+            order = order_query(call.req.params)
+            return call.core.outbox.prepare_mime(call.req.get_body(), order.order({}, pointer="?")), order.dry_run
         case "application/json" | "":
-            refuse_query(req.params)
-            body = email_body(req.get_body())
-            return subsystem().outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
+            refuse_query(call.req.params)
+            body = email_body(call.req.get_body())
+            return call.core.outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
     raise UnsupportedMediaType(f"send application/json or message/rfc822, not {media_type[:80]}")
 
 
-@blueprint.route("emails", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def list_emails(req: func.HttpRequest) -> func.HttpResponse:
-    page = await subsystem().outbox.list(list_query(req.params).to_core())
-    items = [representations.email(record, subsystem().parameters) for record in page.items]
+@door(blueprint)
+async def list_emails(call: Call) -> func.HttpResponse:
+    page = await call.core.outbox.list(list_query(call.req.params).to_core())
+    items = [representations.email(record, call.core.parameters) for record in page.items]
     return json_response({"items": items, "next": page.next})
 
 
-@blueprint.route("emails/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def read_email(req: func.HttpRequest) -> func.HttpResponse:
-    record = await subsystem().outbox.read(req.route_params["id"])
-    pause = await subsystem().overview.waited_for(record)
-    return json_response(representations.email_and_what_it_waits_for(record, subsystem().parameters, pause))
+@door(blueprint)
+async def read_email(call: Call) -> func.HttpResponse:
+    record = await call.core.outbox.read(call["id"])
+    pause = await call.core.overview.waited_for(record)
+    return json_response(representations.email_and_what_it_waits_for(record, call.core.parameters, pause))
 
 
-@blueprint.route("emails/{id}/eml", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def read_email_content(req: func.HttpRequest) -> func.HttpResponse:
-    if eml_query(req.params).draft:
-        return draft_response(await subsystem().outbox.draft_of(req.route_params["id"]))
-    record, mime = await subsystem().outbox.content(req.route_params["id"])
+@door(blueprint)
+async def read_email_content(call: Call) -> func.HttpResponse:
+    if eml_query(call.req.params).draft:
+        return draft_response(await call.core.outbox.draft_of(call["id"]))
+    record, mime = await call.core.outbox.content(call["id"])
     return func.HttpResponse(
         mime,
         mimetype="message/rfc822",

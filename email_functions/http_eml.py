@@ -5,27 +5,26 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from email_core.assembly import subsystem
 from email_core.draft_file import DraftFile
-from email_functions.problems import UnsupportedMediaType, answered
+from email_functions.door import Call, door
+from email_functions.problems import UnsupportedMediaType
 from email_functions.schemas import email_body
 from email_functions.validation import refuse_query
 
 blueprint = func.Blueprint()
 
 
-@blueprint.route("eml", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answered
-async def make_draft_file(req: func.HttpRequest) -> func.HttpResponse:
-    refuse_query(req.params)
-    return draft_response(await asyncio.to_thread(_draft, req))
+@door(blueprint)
+async def make_draft_file(call: Call) -> func.HttpResponse:
+    refuse_query(call.req.params)
+    return draft_response(await asyncio.to_thread(_draft, call))
 
 
-def _draft(req: func.HttpRequest) -> DraftFile:
-    media_type = req.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _draft(call: Call) -> DraftFile:
+    media_type = call.req.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ("application/json", ""):
         raise UnsupportedMediaType(f"send application/json, not {media_type[:80]}")
-    return subsystem().outbox.draft(email_body(req.get_body()).message())
+    return call.core.outbox.draft(email_body(call.req.get_body()).message())
 
 
 def draft_response(draft: DraftFile) -> func.HttpResponse:

@@ -2,14 +2,13 @@
 
 import azure.functions as func
 
-from email_core.assembly import subsystem
-from email_functions.problems import answered, json_response
+from email_functions.door import Call, door
+from email_functions.problems import json_response
 
 blueprint = func.Blueprint()
 
 
-@blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@answered
-async def health(req: func.HttpRequest) -> func.HttpResponse:
-    subsystem().outbox.require_provider()  # both raise ConfigurationError, which is answered 503
+@door(blueprint)
+async def health(call: Call) -> func.HttpResponse:
+    call.core.outbox.require_provider()  # raises ConfigurationError, which is answered 503
     return json_response({"status": "ok"})

@@ -2,14 +2,13 @@
 
 import azure.functions as func
 
-from email_core.assembly import subsystem
 from email_functions import representations
-from email_functions.problems import answered, json_response
+from email_functions.door import Call, door
+from email_functions.problems import json_response
 
 blueprint = func.Blueprint()
 
 
-@blueprint.route("providers", methods=["GET"], auth_level=func.AuthLevel.ADMIN)
-@answered
-async def list_providers(req: func.HttpRequest) -> func.HttpResponse:
-    return json_response({"items": [representations.provider(one) for one in await subsystem().overview.statuses()]})
+@door(blueprint)
+async def list_providers(call: Call) -> func.HttpResponse:
+    return json_response({"items": [representations.provider(one) for one in await call.core.overview.statuses()]})

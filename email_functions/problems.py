@@ -1,11 +1,8 @@
 """Answers over HTTP: JSON, and problem+json (RFC 9457) for everything that goes wrong."""
 
-import asyncio
-import functools
 import json
 import logging
-import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import azure.functions as func
@@ -25,8 +22,6 @@ from email_core.errors import (
     UnknownSecret,
 )
 from email_core.logs import where
-
-Door = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 logger = logging.getLogger(__name__)
 
@@ -53,22 +48,6 @@ def problem_response(
         body["errors"] = found
     # In ASCII, so that it can be encoded whatever a pointer repeats of the request.
     return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/problem+json")
-
-
-def answered(door: Door) -> Door:
-    """Turns what a door raises into a problem, and puts X-Request-Id on every response and into the log."""
-
-    @functools.wraps(door)
-    async def guarded(req: func.HttpRequest) -> func.HttpResponse:
-        request_id = uuid.uuid4().hex
-        try:
-            response = await door(req)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the worker answers a bare 500, or never
-            response = problem_of(error, request_id)
-        response.headers["X-Request-Id"] = request_id
-        return response
-
-    return guarded
 
 
 def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 
 from email_core.assembly import STORAGE_SETTING, subsystem
+from email_core.delivery import Delivery
 from email_core.errors import StorageUnavailable
 from email_core.logs import where
 from email_core.record import Mode
@@ -37,21 +38,21 @@ async def put_interactive_email_aside(doorbell: func.QueueMessage) -> None:
 
 
 async def _answer(message: func.QueueMessage) -> None:
-    await _given(message, subsystem().delivery.answer)
+    await _given(message, Delivery.answer)
 
 
 async def _put_aside(message: func.QueueMessage) -> None:
     """The host gave these up after `maxDequeueCount` failures; no email is lost with them."""
-    await _given(message, subsystem().delivery.put_aside)
+    await _given(message, Delivery.put_aside)
 
 
-async def _given(message: func.QueueMessage, answer: Callable[[Doorbell], Awaitable[None]]) -> None:
+async def _given(message: func.QueueMessage, answer: Callable[[Delivery, Doorbell], Awaitable[None]]) -> None:
     """The host shows a message again whose function raised. What it writes of that is long: one line says it."""
     doorbell = _doorbell(message)
     if doorbell is None:
         return
     try:
-        await answer(doorbell)
+        await answer((await subsystem()).delivery, doorbell)
     except StorageUnavailable as error:
         logger.error("doorbell for email %s rings again: %s: %s", doorbell.email_id, error, where(error))
         raise StorageUnavailable(error.operation) from None

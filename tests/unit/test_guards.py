@@ -20,6 +20,7 @@ from email_core.idempotency import IN_FLIGHT
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
 from email_core.stores.base import POISON, QUEUE_NAMES
 from email_core.timer_runs import PERIODS
+from email_functions.operations import OPERATIONS
 from tests.support.azurite import ROOT
 from tests.support.doors import functions, trigger_of
 from tests.support.emails import NOON
@@ -144,6 +145,12 @@ def test_no_route_hides_a_later_one():
 def test_a_route_is_one_that_the_host_serves(name):
     assert re.fullmatch(r"(?!admin|runtime)[a-z{][A-Za-z0-9{}./-]*", HTTP[name]["route"])
     assert HTTP[name]["methods"], "without methods it would take GET and POST"
+
+
+def test_every_operation_has_its_door_and_every_door_its_operation():
+    """So that no function is left without a rule of who may call it."""
+    routes = {name: (one.method, one.route, one.auth_level) for name, one in OPERATIONS.items()}
+    assert {name: (*map(str, one["methods"]), one["route"], one["authLevel"]) for name, one in HTTP.items()} == routes
 
 
 @pytest.mark.parametrize("name", HTTP)

@@ -35,7 +35,7 @@ async def test_configured_provider_is_told_with_what_it_can_do(doors):
 async def test_limit_is_told_with_what_was_used_and_what_waits():
     with open_doors(smtp_per_minute_limit=2) as doors:
         for _ in range(5):
-            await subsystem().throttle.admit(email(datetime.now(UTC)))
+            await (await subsystem()).throttle.admit(email(datetime.now(UTC)))
         limit = (await smtp(doors))["limit"]
     assert limit.pop("next_at").endswith("Z")
     waits = limit.pop("reserved_ahead") + limit.pop("in_line")

@@ -19,19 +19,22 @@ from email_core.errors import (
     StorageUnavailable,
     UnknownSecret,
 )
-from email_functions.problems import NotJson, UnsupportedMediaType, answered, json_response
+from email_functions.door import answered
+from email_functions.problems import NotJson, UnsupportedMediaType, json_response
+from tests.support.doors import open_doors
 
 REQUEST = func.HttpRequest("GET", "/api/x", body=b"")
 
 
 async def answer_to(error: BaseException | None = None) -> func.HttpResponse:
     @answered
-    async def door(req):
+    async def door(call):
         if error is not None:
             raise error
         return json_response({"name": "Zoë"}, 201, {"Location": "/api/x/1"})
 
-    return await door(REQUEST)
+    with open_doors():
+        return await door(REQUEST)
 
 
 def problem_of(response):

@@ -1,0 +1,31 @@
+"""Who calls: an app or a person, and what that one may do. Found at the doors, asked about in the core."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The app roles of the Entra application. An administrator has the others' rights too."""
+
+    SEND = "Email.Send"
+    READ = "Email.Read"
+    ADMIN = "Email.Admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """`id` tells callers apart and stands in the audit: `app:<client id>`, `user:<object id>`, `key`, `local`.
+
+    `user` is the id of the known user that a person is, None for an app.
+    """
+
+    id: str
+    name: str
+    roles: frozenset[Role] = frozenset()
+    user: str | None = None
+
+    def has(self, role: Role) -> bool:
+        return role in self.roles or Role.ADMIN in self.roles
+
+
+LOCAL = Caller(id="local", name="this machine", roles=frozenset(Role))
