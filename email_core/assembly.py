@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from email_core.audit import AuditLog
 from email_core.delivery import Delivery
 from email_core.distribution import Distribution
 from email_core.distributor import Distributor
@@ -75,6 +76,7 @@ class Subsystem:
     rehearsals: Rehearsals
     overview: ProviderOverview
     timer_runs: TimerRuns
+    audit: AuditLog
     throttle: Throttle
     parameters: Parameters
     secrets: SecretStore
@@ -114,19 +116,10 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
         plain_tables, plain_queues = clients.plain_tables(), clients.plain_queues()
     except ValueError as error:
         raise unreadable_connection(error) from None
-    mailboxes = azure.AzureMailboxStore(tables)
+    stores = azure.stores_of(tables, queues, blobs, plain_tables, plain_queues)
     return connect(
-        stores=Stores(
-            emails=azure.AzureEmailStore(tables, blobs, plain_tables),
-            doorbells=azure.AzureDoorbells(queues, plain_queues),
-            keys=azure.AzureIdempotencyStore(tables),
-            distributor=azure.AzureDistributorStore(tables),
-            providers=azure.AzureProviderStates(tables),
-            timers=azure.AzureTimerRuns(tables),
-            mailboxes=mailboxes,
-            windows=azure.AzureWindowStore(tables, plain_tables),
-        ),
-        providers=configured_providers(parameters, secrets, mailboxes),
+        stores=stores,
+        providers=configured_providers(parameters, secrets, stores.mailboxes),
         parameters=parameters,
         secrets=secrets,
     )
@@ -184,6 +177,7 @@ def connect(
             providers=providers, pauses=pauses, throttle=throttle, parameters=parameters, clock=clock
         ),
         timer_runs=TimerRuns(stores.timers, clock),
+        audit=AuditLog(stores.audit, clock),
         throttle=throttle,
         parameters=parameters,
         secrets=secrets,

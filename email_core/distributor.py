@@ -29,6 +29,14 @@ class DistributorState:
     last_run_at: datetime | None = None
     releasing: bool = False
 
+    @property
+    def in_words(self) -> str:
+        """What an administrator chose."""
+        every = f"every {self.every_minutes} minutes" if self.every_minutes else "continuous"
+        ends = [f"{self.end_after_runs} runs" if self.end_after_runs is not None else "", str(self.end_date or "")]
+        end = "".join(f", until {one}" for one in ends if one)
+        return f"{'on' if self.enabled else 'off'}, {every}{end}"
+
     def is_over(self, now: datetime) -> bool:
         """Whether the recurrence has come to its end: then nothing is sent, as if it were switched off."""
         if self.end_after_runs is not None and self.runs >= self.end_after_runs:

@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from email_core.audit import Action, Change
 from email_functions import representations
 from email_functions.distributor_schema import distributor_change
 from email_functions.door import Call, door
@@ -17,5 +18,9 @@ async def read_distributor(call: Call) -> func.HttpResponse:
 
 @door(blueprint)
 async def change_distributor(call: Call) -> func.HttpResponse:
-    await call.core.distribution.change(distributor_change(call.req.get_body()))
+    edit = distributor_change(call.req.get_body())
+    state = (await call.core.distribution.status()).state
+    change = Change(Action.DISTRIBUTOR_CHANGED, "distributor", state.in_words, edit(state).in_words)
+    async with call.core.audit.records(call.caller, change):
+        await call.core.distribution.change(edit)
     return json_response(representations.distributor(await call.core.distribution.status()))

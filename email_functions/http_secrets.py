@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from email_core.audit import Action, Change
 from email_core.secret_store.base import secret_name
 from email_functions import representations
 from email_functions.door import Call, door
@@ -22,7 +23,9 @@ async def read_secret_state(call: Call) -> func.HttpResponse:
 async def write_secret(call: Call) -> func.HttpResponse:
     name = secret_name(call["name"])
     refuse_query(call.req.params)  # a value there would stand in logs
-    await call.core.secrets.put(name, secret_value(call.req.get_body()))
+    value = secret_value(call.req.get_body())
+    async with call.core.audit.records(call.caller, Change(Action.SECRET_SET, name.value)):
+        await call.core.secrets.put(name, value)
     provider = call.core.providers.get(name.provider)
     if provider is not None:
         await call.core.pauses.lift(provider)  # what was refused before may be right now

@@ -52,5 +52,6 @@ OPERATIONS: dict[str, Operation] = {
     "read_secret_state": Operation("GET", "secrets/{name}", Access.ADMIN, "Read whether a secret is set"),
     "write_secret": Operation("PUT", "secrets/{name}", Access.ADMIN, "Set a secret"),
     "send_test_email": Operation("POST", "test-email", Access.ADMIN, "Try a provider, step by step"),
+    "list_audit": Operation("GET", "audit", Access.ADMIN, "List who changed what"),
     "health": Operation("GET", "health", Access.OPEN, "Whether this instance could do its work"),
 }

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from email_core.audit import AuditEvent
 from email_core.delivery_state import ENDED, Status
 from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
@@ -109,6 +110,19 @@ def distributor(status: DistributorStatus) -> dict[str, Any]:
         "oldest": _time(status.oldest_at),
         "sending": status.sending,
         "rate": status.sent_last_minute,
+    }
+
+
+def audit_event(event: AuditEvent) -> dict[str, Any]:
+    change = event.change
+    return {
+        "id": event.id,
+        "at": _time(event.at),
+        "by": {"id": event.by, "name": event.name},
+        "action": change.action.value,
+        "subject": change.subject,
+        "before": change.before,
+        "after": change.after,
     }
 
 

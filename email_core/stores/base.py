@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from email_core.audit import AuditStore
 from email_core.content import Content
 from email_core.delivery_state import Status
 from email_core.distributor import DistributorStore
@@ -163,3 +164,4 @@ class Stores:
     timers: TimerRunStore
     mailboxes: MailboxStore
     windows: WindowStore
+    audit: AuditStore

@@ -1,10 +1,11 @@
 """Stores in memory: for tests, and for a first look without any storage. They obey the contract, races included."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
 
+from email_core.audit import AuditEvent, AuditPage
 from email_core.content import InlineContent
 from email_core.distributor import DistributorState
 from email_core.email_id import inverted_day, partition_of
@@ -217,6 +218,28 @@ class MemoryWindowStore:
         return str(version)
 
 
+class MemoryAuditStore:
+    def __init__(self) -> None:
+        self.events: dict[str, AuditEvent] = {}
+
+    async def insert(self, events: Sequence[AuditEvent]) -> None:
+        self.events |= {event.id: event for event in events}
+
+    async def withdraw(self, events: Sequence[AuditEvent]) -> None:
+        for event in events:
+            self.events.pop(event.id, None)
+
+    async def page(self, limit: int, after: str | None) -> AuditPage:
+        found = [event for id, event in sorted(self.events.items()) if after is None or id > after]
+        return AuditPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    async def purge(self, before: datetime, until: datetime) -> int:
+        old = [id for id, event in self.events.items() if event.at.date() < before.date()]
+        for id in old:
+            del self.events[id]
+        return len(old)
+
+
 def memory_stores() -> Stores:
     return Stores(
         emails=MemoryEmailStore(),
@@ -227,4 +250,5 @@ def memory_stores() -> Stores:
         timers=MemoryTimerRuns(),
         mailboxes=MemoryMailboxStore(),
         windows=MemoryWindowStore(),
+        audit=MemoryAuditStore(),
     )

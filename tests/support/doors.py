@@ -18,16 +18,16 @@ from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord
 from email_core.secret_store.base import SecretStore
 from email_core.secret_store.memory import MemorySecrets
-from email_core.stores.base import Stores
 from email_core.stores.memory import (
+    MemoryAuditStore,
     MemoryDistributorStore,
     MemoryDoorbells,
     MemoryEmailStore,
     MemoryIdempotencyStore,
-    MemoryMailboxStore,
     MemoryProviderStates,
     MemoryTimerRuns,
     MemoryWindowStore,
+    memory_stores,
 )
 from tests.support.azurite import ROOT
 
@@ -130,6 +130,7 @@ class Doors:
     windows: MemoryWindowStore = field(default_factory=MemoryWindowStore)
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
     states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
+    audit: MemoryAuditStore = field(default_factory=MemoryAuditStore)
     timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
     provider: IdleProvider = field(default_factory=IdleProvider)
 
@@ -196,15 +197,16 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=Stores(
-            doors.emails,
-            doors.doorbells,
-            doors.keys,
-            doors.distributor,
-            doors.states,
-            doors.timers,
-            MemoryMailboxStore(),
-            doors.windows,
+        stores=replace(
+            memory_stores(),
+            emails=doors.emails,
+            doorbells=doors.doorbells,
+            keys=doors.keys,
+            distributor=doors.distributor,
+            providers=doors.states,
+            timers=doors.timers,
+            windows=doors.windows,
+            audit=doors.audit,
         ),
         providers={"smtp": doors.provider} if providers else {},
         parameters=replace(Parameters(), **parameters),

@@ -9,15 +9,10 @@ from azure.storage.queue.aio import QueueClient
 from email_core.assembly import StorageClients
 from email_core.record import Mode
 from email_core.stores.azure import (
-    AzureDistributorStore,
     AzureDoorbells,
     AzureEmailStore,
-    AzureIdempotencyStore,
-    AzureMailboxStore,
-    AzureProviderStates,
-    AzureTimerRuns,
-    AzureWindowStore,
     create_storage,
+    stores_of,
 )
 from email_core.stores.base import QUEUE_NAMES, Stores
 
@@ -33,16 +28,7 @@ async def all_azure_stores(connection: str) -> AsyncIterator[Stores]:
         clients.plain_queues() as plain_queues,
     ):
         await create_storage(tables, queues, blobs)
-        yield Stores(
-            AzureEmailStore(tables, blobs, plain_tables),
-            AzureDoorbells(queues, plain_queues),
-            AzureIdempotencyStore(tables),
-            AzureDistributorStore(tables),
-            AzureProviderStates(tables),
-            AzureTimerRuns(tables),
-            AzureMailboxStore(tables),
-            AzureWindowStore(tables, plain_tables),
-        )
+        yield stores_of(tables, queues, blobs, plain_tables, plain_queues)
 
 
 @asynccontextmanager

@@ -29,16 +29,13 @@ from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientReply, RecipientVerdict, Submission
 from email_core.record import UNCONFIRMED, EmailRecord, Mode
 from email_core.secret_store.memory import MemorySecrets
-from email_core.stores.base import Doorbell, StoredEmail, Stores
+from email_core.stores.base import Doorbell, StoredEmail
 from email_core.stores.memory import (
     MemoryDistributorStore,
     MemoryDoorbells,
     MemoryEmailStore,
-    MemoryIdempotencyStore,
-    MemoryMailboxStore,
-    MemoryProviderStates,
-    MemoryTimerRuns,
     MemoryWindowStore,
+    memory_stores,
 )
 from email_core.throttle import Throttle
 from tests.support.emails import Clock
@@ -246,15 +243,8 @@ class OutboxMachine(RuleBasedStateMachine):
     def assembled(self, switch: MemoryDistributorStore):
         parameters = Parameters(unconfirmed_policy=self.policy, **self.limits)
         providers = {"smtp": self.provider}
-        stores = Stores(
-            self.emails,
-            self.doorbells,
-            MemoryIdempotencyStore(),
-            switch,
-            MemoryProviderStates(),
-            MemoryTimerRuns(),
-            MemoryMailboxStore(),
-            self.windows,
+        stores = replace(
+            memory_stores(), emails=self.emails, doorbells=self.doorbells, distributor=switch, windows=self.windows
         )
         core = connect(
             stores=stores,
