@@ -18,11 +18,20 @@ from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
-from email_core.logs import where
+from email_core.logs import counted, where
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.provider_pause import ProviderPauses
-from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, RecipientVerdict, Submission
+from email_core.providers.base import (
+    Envelope,
+    Outcome,
+    OutcomeKind,
+    Proof,
+    Provider,
+    RecipientReply,
+    RecipientVerdict,
+    Submission,
+)
 from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult, Turn
 from email_core.retry import retry_wait
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
@@ -215,7 +224,7 @@ class Delivery:
         except StorageUnavailable:
             return Outcome(kind=OutcomeKind.TRANSIENT, reply="the content could not be read from the storage")
         submission = Submission(
-            **_envelope(record),
+            **_envelope(record, record.open_recipients),
             content=content,
             keep_handle=claim.keep_handle,
             seconds=self._seconds_left(record) - LAST_WORD,
@@ -223,15 +232,20 @@ class Delivery:
         return await provider.submit(submission)
 
     async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
-        """After an attempt whose answer was lost: proof from the provider, else the parameter's rule. None: send."""
-        match await provider.was_sent(Envelope(**_envelope(record))):
+        """After a lost answer: proof from the provider, else the parameter's rule. None: send to all who are open."""
+        match await provider.was_sent(Envelope(**_envelope(record, record.recipients_in_doubt))):
             case Proof.SENT:
-                return Outcome(kind=OutcomeKind.DELIVERED, reply="the provider has it among what was sent")
+                return _proved(record)
             case Proof.NOT_SENT:
                 return None
             case Proof.LATER if not _was_asked_enough(record):
                 reply = "the provider cannot tell yet whether the last attempt sent it: it is asked again"
-                return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=reply)
+                as_before = RecipientReply(RecipientVerdict.LATER, reply)
+                return Outcome(
+                    kind=OutcomeKind.UNCONFIRMED,
+                    reply=reply,
+                    recipients=dict.fromkeys(record.open_recipients, as_before),
+                )
         if self._parameters.unconfirmed_policy == "hold":
             reply = "nobody knows whether the last attempt sent it: resend it, or mark it as sent"
             return Outcome(kind=OutcomeKind.HELD, reply=reply)
@@ -253,11 +267,11 @@ class Delivery:
     async def _record(self, claimed: StoredEmail, settled: EmailRecord) -> None:
         """Tried for as long as the lease lasts: an outcome that is lost here may mean a second sending later."""
         logger.info(
-            "email %s is %s after %d tries and %d deferrals: %s",
+            "email %s is %s after %s and %s: %s",
             settled.id,
             settled.status.value,
-            settled.tries,
-            settled.deferrals,
+            counted(settled.tries, "try", "tries"),
+            counted(settled.deferrals, "deferral", "deferrals"),
             _last_words(settled),
         )
         for wait in self._waits_within_lease(settled):
@@ -311,22 +325,20 @@ def settle(
 ) -> EmailRecord:
     """The record after an attempt: what its outcome means for the email and for each recipient. Pure.
 
-    An email is over when no recipient waits any more: Sent if anyone got it, else Failed.
+    An email is over when no recipient is open any more: Sent if anyone got it, else Failed.
     """
     if outcome.kind is OutcomeKind.DEFERRED:
         wait = retry_wait(claimed.deferrals + 1, chance=chance, asked=outcome.retry_after)
         return claimed.after(Event.RETURN, now, next_attempt_at=now + wait, deferrals=claimed.deferrals + 1)
     diagnosis = _diagnosis_of(claimed.provider, outcome)
     attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds, diagnosis, outcome.trace)
-    record = claimed.with_attempt(attempt)
-    if outcome.recipients:
-        record = replace(record, results={**claimed.results, **_new_results(outcome)})
+    record = claimed.with_attempt(attempt, results=_results(claimed, outcome))
     match outcome.kind:
         case OutcomeKind.DELIVERED:
             return record.after(Event.SEND, now)
         case OutcomeKind.PERMANENT:
-            return record.after(Event.SEND if _anyone_got_it(record) else Event.FAIL, now)
-        case OutcomeKind.PARTLY_DELIVERED if not record.waiting_recipients:
+            return record.after(Event.SEND if _anyone_got_it(record.results) else Event.FAIL, now)
+        case OutcomeKind.PARTLY_DELIVERED if not record.open_recipients:
             return record.after(Event.SEND, now)
         case OutcomeKind.HELD:
             return record.after(Event.RETURN, now, held=True)
@@ -345,13 +357,12 @@ def _diagnosis_of(provider: str, outcome: Outcome) -> str | None:
     return diagnose(provider=provider, stage=outcome.stage, code=outcome.code, reply=outcome.reply).id
 
 
-def _envelope(record: EmailRecord) -> dict[str, Any]:
+def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any]:
     named = {address.address.casefold() for address in (*record.to, *record.cc)}
-    waiting = record.waiting_recipients
     return {
         "sender": record.sender.address,
-        "recipients": waiting,
-        "bcc": tuple(address for address in waiting if address.casefold() not in named),
+        "recipients": recipients,
+        "bcc": tuple(address for address in recipients if address.casefold() not in named),
         "message_id": record.message_id,
         "mode": record.mode,
         "handle": record.handle,
@@ -363,7 +374,32 @@ def _was_asked_enough(record: EmailRecord) -> bool:
     return len(last) > MOST_QUESTIONS and all(attempt.outcome == UNCONFIRMED for attempt in last)
 
 
-def _new_results(outcome: Outcome) -> dict[str, RecipientResult]:
+def _proved(record: EmailRecord) -> Outcome:
+    """The provider has it for those in doubt: others still wait for theirs."""
+    reply = "the provider has it among what was sent"
+    if not record.waiting_recipients:
+        return Outcome(kind=OutcomeKind.DELIVERED, reply=reply)
+    accepted = dict.fromkeys(record.recipients_in_doubt, RecipientReply(RecipientVerdict.ACCEPTED, reply))
+    return Outcome(kind=OutcomeKind.PARTLY_DELIVERED, reply=reply, recipients=accepted)
+
+
+def _results(claimed: EmailRecord, outcome: Outcome) -> Mapping[str, RecipientResult]:
+    """What is known of each recipient after an attempt. Whom the outcome does not name has the fate of all whom the
+    attempt was for; where the email ends with the same, there is nothing to keep."""
+    results = {**claimed.results, **_own_results(outcome)}
+    others = [address for address in claimed.open_recipients if address not in outcome.recipients]
+    reply = _kept(outcome.reply, RECIPIENT_REPLY_KEPT)
+    match outcome.kind:
+        case OutcomeKind.UNCONFIRMED:
+            return results | dict.fromkeys(others, RecipientResult(Status.SENDING, reply))
+        case OutcomeKind.PERMANENT if _anyone_got_it(results):
+            return results | dict.fromkeys(others, RecipientResult(Status.FAILED, reply))
+        case OutcomeKind.DELIVERED | OutcomeKind.PERMANENT:
+            return {address: result for address, result in results.items() if address not in others}
+    return results
+
+
+def _own_results(outcome: Outcome) -> dict[str, RecipientResult]:
     fates = {RecipientVerdict.ACCEPTED: Status.SENT, RecipientVerdict.REFUSED: Status.FAILED}
     return {
         address: RecipientResult(fates[reply.verdict], _kept(reply.reply, RECIPIENT_REPLY_KEPT))
@@ -372,8 +408,8 @@ def _new_results(outcome: Outcome) -> dict[str, RecipientResult]:
     }
 
 
-def _anyone_got_it(record: EmailRecord) -> bool:
-    return any(result.status is Status.SENT for result in record.results.values())
+def _anyone_got_it(results: Mapping[str, RecipientResult]) -> bool:
+    return any(result.status is Status.SENT for result in results.values())
 
 
 def without_words(record: EmailRecord) -> EmailRecord:

@@ -1,7 +1,11 @@
-"""What may be said of an error in a log: its kind and where it was raised, never its words, which may be anything
+"""Words of a log. Of an error it may be said: its kind and where it was raised, never its words, which may be anything
 that a caller or a mail server sent."""
 
 import traceback
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def where(error: BaseException) -> str:

@@ -33,7 +33,7 @@ from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.parking import is_far_off
-from email_core.record import Attempt, EmailRecord, Mode
+from email_core.record import MARKED_AS_SENT, Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
 
 MOST_RECIPIENTS = 500
@@ -208,31 +208,34 @@ class Outbox:
 
     async def resend(self, email_id: str) -> EmailRecord:
         """Sends an ended email once more, as a new one; or lets a held one go, which stays the same email with the
-        same Message-ID. Raises IllegalTransition for one that is still on its way, and LostRace for a held one that
-        was just changed."""
+        same Message-ID, also to those in doubt. Raises IllegalTransition for one that is still on its way, and LostRace
+        for a held one that was just changed."""
         stored = await self._stored(email_id)
         if stored.record.held:
-            return await self._let_go(stored)
+            return await self._let_go(stored, stored.record.resolved(None))
         if not stored.record.ended:
             raise IllegalTransition(stored.record.status, "be resent: it is still on its way")
         content = await whole(await self._emails.content(stored))
         return await self.accept(self._copy(stored.record, content))
 
-    async def _let_go(self, held: StoredEmail) -> EmailRecord:
+    async def _let_go(self, held: StoredEmail, record: EmailRecord) -> EmailRecord:
         now = self._clock()
-        stored = await self._emails.update(held, replace(held.record, held=False, next_attempt_at=now, updated_at=now))
+        stored = await self._emails.update(held, replace(record, held=False, next_attempt_at=now, updated_at=now))
         await self._ring(stored, timedelta(0))
         return stored.record
 
     async def mark_sent(self, email_id: str) -> EmailRecord:
-        """Ends a held email as Sent, by an administrator's word. Raises IllegalTransition for any other, and LostRace
-        where it was just changed."""
+        """A held email has reached those in doubt, by an administrator's word: it is Sent, or goes on to those who do
+        not have it. Raises IllegalTransition for any other, and LostRace where it was just changed."""
         stored = await self._stored(email_id)
         if not stored.record.held:
             raise IllegalTransition(stored.record.status, "be marked as sent: it is not held")
         now = self._clock()
-        attempt = Attempt(now, stored.record.provider, "marked as sent", "by an administrator", 0.0)
-        record = stored.record.with_attempt(attempt).after(Event.CONFIRM, now)
+        attempt = Attempt(now, stored.record.provider, MARKED_AS_SENT, "by an administrator", 0.0)
+        marked = stored.record.resolved(RecipientResult(Status.SENT, MARKED_AS_SENT)).with_attempt(attempt)
+        if marked.waiting_recipients:
+            return await self._let_go(stored, marked)
+        record = marked.after(Event.CONFIRM, now)
         await self._emails.end(stored, record)
         return record
 

@@ -1,7 +1,7 @@
 """The record of an email: all that is kept about it apart from its content, from accept to history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
@@ -13,7 +13,7 @@ from email_core.message import Address, Importance
 ATTEMPTS_KEPT = 20
 UNCONFIRMED = "unconfirmed"  # the outcome of an attempt after which nobody knows
 POISONED = "put aside"  # the outcome of an attempt that the host gave up
-NOT_HANDED_OVER = frozenset({POISONED, "configuration"})  # outcomes that say nothing of the attempts before
+MARKED_AS_SENT = "marked as sent"  # no attempt, but an administrator's word on one
 
 
 class Mode(StrEnum):
@@ -38,7 +38,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RecipientResult:
-    """What the provider said of one recipient: Sent or Failed, in its own words."""
+    """What became of one recipient: Sent or Failed, in the provider's own words; or Sending, in doubt: it may have the
+    email, and the answer was lost. In an email that ended before the doubt did: how the email ended."""
 
     status: Status
     reply: str = field(repr=False)
@@ -60,7 +61,7 @@ class Turn:
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class EmailRecord:
     """Times are UTC. `size` is the octets of the MIME. `results` holds only the recipients whose fate differs from
-    the email's: those accepted or refused while others still wait, and the refused ones of a Sent email."""
+    the email's: those accepted, refused or in doubt while others still wait, and the refused ones of a Sent email."""
 
     id: str
     status: Status
@@ -86,7 +87,7 @@ class EmailRecord:
     claimed_by: str | None = None  # the fencing value of the last claim: no other claim has the same
     handle: str | None = None  # the provider's name for it, kept before it is handed over: proof can be asked by it
     parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
-    held: bool = False  # nobody knows whether it was sent: an administrator decides
+    held: bool = False  # of some recipients nobody knows whether they have it: an administrator decides
     waits_for_provider: bool = False  # it is due when a pause is over: sooner where that is lifted
     rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring
     importance: Importance = Importance.NORMAL
@@ -110,15 +111,39 @@ class EmailRecord:
 
     @property
     def waiting_recipients(self) -> tuple[str, ...]:
-        """Those that no provider has accepted or refused yet."""
+        """Those of whom it is known that they do not have it yet."""
         return tuple(address for address in self.recipients if address not in self.results)
+
+    @property
+    def recipients_in_doubt(self) -> tuple[str, ...]:
+        """Those who may have it: the answer was lost, or the worker died. Only an answer about them, a proof or an
+        administrator ends the doubt: an attempt that came to nothing says nothing of the one before."""
+        return tuple(address for address in self.recipients if self._status_of(address) is Status.SENDING)
+
+    @property
+    def open_recipients(self) -> tuple[str, ...]:
+        """Those whom the next attempt is for: nobody has accepted or refused them."""
+        return tuple(address for address in self.recipients if self._status_of(address) in (None, Status.SENDING))
+
+    @property
+    def in_doubt(self) -> bool:
+        return any(result.status is Status.SENDING for result in self.results.values())
+
+    def _status_of(self, address: str) -> Status | None:
+        result = self.results.get(address)
+        return None if result is None else result.status
 
     def after(self, event: Event, now: datetime, **changes: Any) -> "EmailRecord":
         """The record one step on. Raises IllegalTransition where the state does not allow it."""
         status = step(self.status, event)
-        if status in ENDED:
-            changes |= {"ended_at": now, "held": False}  # nothing is left for an administrator to decide
+        if status in ENDED:  # nothing is left for an administrator to decide
+            changes |= {"ended_at": now, "held": False, "results": self._without_doubt(status)}
         return self._changed(status=status, updated_at=now, **changes)
+
+    def _without_doubt(self, status: Status) -> Mapping[str, RecipientResult]:
+        if not self.in_doubt:
+            return self.results
+        return {**self.results, **{one: replace(self.results[one], status=status) for one in self.recipients_in_doubt}}
 
     @property
     def due_at(self) -> datetime:
@@ -138,15 +163,19 @@ class EmailRecord:
         be sent."""
         return self.expires_at or max(self.created_at, self.send_at or self.created_at) + timedelta(days=days)
 
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the last attempt may have sent it: its answer was lost, or its worker died. Attempts that handed
-        nothing over do not settle the doubt."""
-        outcomes = (attempt.outcome for attempt in reversed(self.attempts))
-        return next((outcome for outcome in outcomes if outcome not in NOT_HANDED_OVER), None) == UNCONFIRMED
+    def doubted(self, reply: str) -> "EmailRecord":
+        """Its attempt is over, and nothing was heard of it: each one that it was for may have the email."""
+        lost = dict.fromkeys(self.open_recipients, RecipientResult(Status.SENDING, reply))
+        return self._changed(results={**self.results, **lost})
 
-    def with_attempt(self, attempt: Attempt) -> "EmailRecord":
-        return self._changed(tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:])
+    def resolved(self, result: RecipientResult | None) -> "EmailRecord":
+        """Those in doubt have this result. None: they wait again, as if they had had no turn."""
+        others = {one: known for one, known in self.results.items() if known.status is not Status.SENDING}
+        told = {} if result is None else dict.fromkeys(self.recipients_in_doubt, result)
+        return self._changed(results=others | told)
+
+    def with_attempt(self, attempt: Attempt, **changes: Any) -> "EmailRecord":
+        return self._changed(tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:], **changes)
 
     def _changed(self, **changes: Any) -> "EmailRecord":
         """As `dataclasses.replace` does it, in half the time: an email is changed three times while it is sent."""

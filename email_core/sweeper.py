@@ -64,11 +64,12 @@ def care_for(record: EmailRecord, now: datetime, *, sends_batch: bool, heads: Ma
 
 
 def released(record: EmailRecord, now: datetime) -> EmailRecord:
-    """An email whose worker died: whether it was sent, the next one who claims it has to find out."""
+    """An email whose worker died: who has it, the next one who claims it has to find out."""
     reply = "the worker that had claimed it ended without recording an outcome"
     found = diagnose(provider=record.provider, reply=reply)
     attempt = Attempt(record.updated_at, record.provider, UNCONFIRMED, reply, 0.0, found.id)
-    return record.with_attempt(attempt).after(Event.RETURN, now, next_attempt_at=now, rung_at=now, parked=False)
+    record = record.doubted(reply).with_attempt(attempt)
+    return record.after(Event.RETURN, now, next_attempt_at=now, rung_at=now, parked=False)
 
 
 def brought_forward(record: EmailRecord, now: datetime, unpaused: frozenset[str]) -> EmailRecord:

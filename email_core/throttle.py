@@ -239,7 +239,7 @@ class Throttle:
             Ask(
                 limit=limits.recipients_per_day,
                 within=timedelta(days=29),
-                weight=len(record.waiting_recipients),
+                weight=len(record.open_recipients),
                 gives_back=DAY.at(unused) if unused else None,
                 first=True,
             ),

@@ -12,7 +12,7 @@ from email_core.message import Address
 from email_core.outbox import PreparedEmail
 from email_core.parameters import Parameters
 from email_core.provider_overview import Pause, ProviderStatus
-from email_core.record import EmailRecord
+from email_core.record import MARKED_AS_SENT, EmailRecord
 from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
 from email_core.throttle import ThrottleStatus
@@ -193,19 +193,34 @@ def _recipient(record: EmailRecord, address: str) -> dict[str, Any]:
     """One whose fate is not its own has the email's, with what the provider said of all."""
     result = record.results.get(address)
     if result is None:
-        status, reply = record.status, record.attempts[-1].reply if record.attempts else None
-        found = None if status is Status.SENT else _last_diagnosis(record)
+        status, reply = record.status, _reply_to_all(record)
+        found = None if status is Status.SENT or reply is None else _last_diagnosis(record)
     else:
         status, reply = result.status, result.reply
-        refused = status is Status.FAILED
-        found = diagnose(provider=record.provider, stage="rcpt", reply=result.reply) if refused else None
+        stands = status is not Status.SENT
+        found = diagnose(provider=record.provider, stage="rcpt", reply=result.reply) if stands else None
     return {"address": address, "status": status.value, "reply": reply, "diagnosis": _diagnosis(found)}
 
 
+def _reply_to_all(record: EmailRecord) -> str | None:
+    """None where the last answer, or none, was about others: those in doubt, or about whom an administrator decided."""
+    if not record.attempts:
+        return None
+    last, told_apart = record.attempts[-1], any(one.status not in _ANSWERED for one in record.results.values())
+    if told_apart or (last.outcome == MARKED_AS_SENT and record.status is not Status.SENT):
+        return None
+    return last.reply
+
+
+_ANSWERED = frozenset({Status.SENT, Status.FAILED})
+
+
 def _last_diagnosis(record: EmailRecord) -> Diagnosis | None:
-    """Of the last attempt that failed; None once everybody has the email."""
+    """Of the last attempt that failed; None once everybody has the email, or may have it by the next attempt."""
     anyone_refused = any(result.status is Status.FAILED for result in record.results.values())
     if record.status is Status.SENT and not anyone_refused:
+        return None
+    if record.status is Status.UNSENT and record.attempts and record.attempts[-1].outcome == MARKED_AS_SENT:
         return None
     ids = (attempt.diagnosis for attempt in reversed(record.attempts))
     return by_id(next(filter(None, ids), ""))

@@ -52,9 +52,9 @@ class RecipientReply:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """`reply` is the provider's own answer, or what the network said. `recipients` holds a reply for each recipient
-    whose fate is not the whole submission's. `retry_after` is the wait that the provider asked for. `stage` (connect,
-    tls, ehlo, credential, auth, mail, rcpt, data, request) and `code` (SMTP or HTTP) say where `reply` was given.
-    `trace` names the calls for the provider's own support."""
+    whose fate is not the whole submission's: of an unconfirmed one, those without a reply are in doubt. `retry_after`
+    is the wait that the provider asked for. `stage` (connect, tls, ehlo, credential, auth, mail, rcpt, data, request)
+    and `code` (SMTP or HTTP) say where `reply` was given. `trace` names the calls for the provider's own support."""
 
     kind: OutcomeKind
     reply: str = field(repr=False)

@@ -12,6 +12,7 @@ from email_core.providers.verdict import clean, kind_of, tls_failure, wait_of, w
 
 PROVIDER = "smtp"
 Refusal = tuple[RecipientReply, Outcome]  # of one recipient, and what it means where nobody else is left
+NO_TURN = RecipientReply(RecipientVerdict.LATER, "it had no turn in this attempt")
 _TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
 
 
@@ -127,11 +128,12 @@ def soonest(outcomes: Iterable[Outcome]) -> timedelta | None:
 
 def combined(parts: Sequence[tuple[tuple[str, ...], Outcome]], left: tuple[str, ...] = ()) -> Outcome:
     """One email that went in several transactions: each with its recipients, and those that had no turn. Whoever has
-    it already must not get it again, so each of them has a reply of their own."""
+    it already must not get it again, so each of them has a reply of their own, but those whose answer was lost: only
+    they are in doubt."""
     if len(parts) == 1 and not left:
         return parts[0][1]
-    replies, last = dict(_each(parts)), parts[-1][1]
-    kind = _kind_of_all(last.kind, {reply.verdict for reply in replies.values()}, all_had_a_turn=not left)
+    replies, last = dict(_each(parts)) | dict.fromkeys(left, NO_TURN), parts[-1][1]
+    kind = _kind_of_all(last.kind, {reply.verdict for reply in replies.values()})
     waiting = [outcome for _, outcome in parts if outcome.kind is not OutcomeKind.PERMANENT and _leaves_any(outcome)]
     return Outcome(
         kind=kind,
@@ -143,14 +145,14 @@ def combined(parts: Sequence[tuple[tuple[str, ...], Outcome]], left: tuple[str, 
     )
 
 
-def _kind_of_all(last: OutcomeKind, verdicts: set[RecipientVerdict], *, all_had_a_turn: bool) -> OutcomeKind:
+def _kind_of_all(last: OutcomeKind, verdicts: set[RecipientVerdict]) -> OutcomeKind:
     if last is OutcomeKind.UNCONFIRMED:
         return last
-    if verdicts == {RecipientVerdict.ACCEPTED} and all_had_a_turn:
+    if verdicts == {RecipientVerdict.ACCEPTED}:
         return OutcomeKind.DELIVERED
     if RecipientVerdict.ACCEPTED in verdicts:
         return OutcomeKind.PARTLY_DELIVERED
-    is_over = all_had_a_turn and RecipientVerdict.LATER not in verdicts
+    is_over = RecipientVerdict.LATER not in verdicts
     return OutcomeKind.TRANSIENT if last is OutcomeKind.PERMANENT and not is_over else last
 
 
@@ -172,4 +174,5 @@ def _each(parts: Sequence[tuple[tuple[str, ...], Outcome]]) -> Iterator[tuple[st
     for recipients, outcome in parts:
         usual = RecipientReply(_FATES.get(outcome.kind, RecipientVerdict.LATER), outcome.reply)
         for address in recipients:
-            yield address, outcome.recipients.get(address, usual)
+            if address in outcome.recipients or outcome.kind is not OutcomeKind.UNCONFIRMED:
+                yield address, outcome.recipients.get(address, usual)

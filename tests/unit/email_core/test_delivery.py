@@ -124,7 +124,7 @@ async def test_log_names_the_outcome_and_its_diagnosis_and_no_words_of_the_provi
     with caplog.at_level(logging.INFO):
         await world.delivery.answer(bell)
     diagnosis = (await world.record(bell)).attempts[0].diagnosis
-    assert f"is Unsent after 1 tries and 0 deferrals: configuration ({diagnosis})" in caplog.text
+    assert f"is Unsent after 1 try and 0 deferrals: configuration ({diagnosis})" in caplog.text
     assert "hunter2" not in caplog.text
 
 
@@ -414,20 +414,25 @@ async def test_throttle_answer_of_the_provider_slows_the_next_down():
     assert window.slowed_to == 0.5
 
 
-IN_DOUBT = (Attempt(NOON, "smtp", "unconfirmed", "lost", 0.1),)
+LOST = RecipientResult(Status.SENDING, "lost")
+LOST_ATTEMPT = Attempt(NOON, "smtp", "unconfirmed", "lost", 0.1)
 HOLD = Parameters(unconfirmed_policy="hold")
+
+
+def in_doubt(**about) -> EmailRecord:
+    return email(**{"attempts": (LOST_ATTEMPT,), "results": {BOB.address: LOST}, **about})
 
 
 async def test_email_in_doubt_is_sent_again_with_the_same_message_id():
     world = World(DELIVERED)
-    record = email(attempts=IN_DOUBT)
+    record = in_doubt()
     await world.delivery.answer(await world.keep(record))
     assert [one.message_id for one in world.provider.submissions] == [record.message_id]
 
 
 async def test_email_in_doubt_is_held_where_the_parameter_says_so():
     world = World(parameters=HOLD)
-    bell = await world.keep(email(attempts=IN_DOUBT))
+    bell = await world.keep(in_doubt())
     await world.delivery.answer(bell)
     record = await world.record(bell)
     assert (record.status, record.held, record.attempts[-1].outcome) == (Status.UNSENT, True, "held")
@@ -441,7 +446,7 @@ async def test_email_in_doubt_is_held_where_the_parameter_says_so():
 async def test_proof_of_the_provider_settles_the_doubt(parameters, proof, submissions):
     world = World(DELIVERED, parameters=parameters)
     world.provider.proof = proof
-    bell = await world.keep(email(attempts=IN_DOUBT))
+    bell = await world.keep(in_doubt())
     await world.delivery.answer(bell)
     assert (await world.record(bell)).status is Status.SENT
     assert len(world.provider.submissions) == submissions
@@ -450,17 +455,37 @@ async def test_proof_of_the_provider_settles_the_doubt(parameters, proof, submis
 async def test_email_waits_for_proof_that_comes_later():
     world = World(parameters=HOLD)
     world.provider.proof = Proof.LATER
-    bell = await world.keep(email(attempts=IN_DOUBT))
+    bell = await world.keep(in_doubt(to=(BOB, EVE)))
     await world.delivery.answer(bell)
     record = await world.record(bell)
-    assert (record.status, record.held, record.in_doubt) == (Status.UNSENT, False, True)
+    assert (record.status, record.held, record.results) == (Status.UNSENT, False, {BOB.address: LOST})
     assert world.provider.submissions == []
+
+
+async def test_proof_is_asked_and_holds_only_for_those_in_doubt():
+    world = World(DELIVERED, parameters=HOLD)
+    asked = []
+
+    async def was_sent(envelope):
+        asked.append(envelope.recipients)
+        return Proof.SENT
+
+    world.provider.was_sent = was_sent
+    bell = await world.keep(in_doubt(to=(BOB, EVE)))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (asked, world.provider.submissions) == ([(BOB.address,)], [])
+    assert (record.status, record.results[BOB.address].status) == (Status.UNSENT, Status.SENT)
+    world.clock.now = record.due_at
+    await world.delivery.answer(bell)
+    assert [one.recipients for one in world.provider.submissions] == [(EVE.address,)]
+    assert (await world.record(bell)).status is Status.SENT
 
 
 async def test_proof_that_never_comes_is_none():
     world = World(parameters=HOLD)
     world.provider.proof = Proof.LATER
-    bell = await world.keep(email(attempts=IN_DOUBT * (MOST_QUESTIONS + 1)))
+    bell = await world.keep(in_doubt(attempts=(LOST_ATTEMPT,) * (MOST_QUESTIONS + 1)))
     await world.delivery.answer(bell)
     assert (await world.record(bell)).held
 
@@ -499,13 +524,25 @@ async def test_worker_that_died_leaves_an_unconfirmed_attempt_in_the_record():
     assert [(one.outcome, one.diagnosis) for one in attempts] == [("unconfirmed", "answer-lost"), ("delivered", None)]
 
 
-@pytest.mark.parametrize("outcome", ["put aside", "configuration"])
-async def test_attempt_that_handed_nothing_over_does_not_settle_the_doubt(outcome):
+async def test_worker_that_died_leaves_those_in_doubt_whom_nobody_had_answered():
     world = World(parameters=HOLD)
-    bell = await world.keep(email(attempts=(*IN_DOUBT, Attempt(NOON, "smtp", outcome, "", 0.0))))
+    results = {BOB.address: RecipientResult(Status.SENT, "250 OK")}
+    bell = await world.keep(email(to=(BOB, EVE), results=results).after(Event.CLAIM, NOON, lease_until=NOON))
     await world.delivery.answer(bell)
-    assert (await world.record(bell)).held
-    assert world.provider.submissions == []
+    record = await world.record(bell)
+    assert (record.held, record.recipients_in_doubt, world.provider.submissions) == (True, (EVE.address,), [])
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.CONFIGURATION, OutcomeKind.TRANSIENT])
+async def test_attempt_that_came_to_nothing_does_not_settle_the_doubt(kind):
+    record = settled(in_doubt(to=(BOB, EVE)), kind, {EVE: LATER})
+    assert (record.status, record.results) == (Status.UNSENT, {BOB.address: LOST})
+
+
+@pytest.mark.parametrize(("event", "status"), [(Event.EXPIRE, Status.EXPIRED), (Event.CANCEL, Status.CANCELED)])
+def test_doubt_ends_with_the_email_and_its_words_stay(event, status):
+    record = in_doubt(to=(BOB, EVE)).after(event, NOON)
+    assert (record.in_doubt, record.results) == (False, {BOB.address: RecipientResult(status, "lost")})
 
 
 async def test_email_of_a_worker_that_died_expires_when_its_time_is_over():
@@ -583,7 +620,7 @@ async def test_provider_that_raises_when_asked_for_proof_leaves_the_email_in_dou
         raise RuntimeError("boom")
 
     world.provider.was_sent = was_sent
-    bell = await world.keep(email(attempts=IN_DOUBT))
+    bell = await world.keep(in_doubt())
     await world.delivery.answer(bell)
     record = await world.record(bell)
     assert (record.status, record.in_doubt, world.provider.submissions) == (Status.UNSENT, True, [])
@@ -635,8 +672,9 @@ SETTLEMENTS = [
     (OutcomeKind.PERMANENT, {}, Status.FAILED, (None, None)),
     (OutcomeKind.PERMANENT, {BOB: NO, EVE: NO}, Status.FAILED, (Status.FAILED, Status.FAILED)),
     (OutcomeKind.CONFIGURATION, {}, Status.UNSENT, (None, None)),
-    (OutcomeKind.UNCONFIRMED, {}, Status.UNSENT, (None, None)),
-    (OutcomeKind.UNCONFIRMED, {BOB: NO}, Status.UNSENT, (Status.FAILED, None)),
+    (OutcomeKind.UNCONFIRMED, {}, Status.UNSENT, (Status.SENDING, Status.SENDING)),
+    (OutcomeKind.UNCONFIRMED, {BOB: NO}, Status.UNSENT, (Status.FAILED, Status.SENDING)),
+    (OutcomeKind.UNCONFIRMED, {BOB: ACCEPTED, EVE: LATER}, Status.UNSENT, (Status.SENT, None)),
 ]
 
 
@@ -651,8 +689,31 @@ def settled(record: EmailRecord, kind: OutcomeKind, replies: dict, **about) -> E
 @pytest.mark.parametrize(("kind", "replies", "status", "results"), SETTLEMENTS)
 def test_settlement(kind, replies, status, results):
     record = settled(email(to=(BOB, EVE)), kind, replies)
-    fates = tuple(record.results[one.address].status if one.address in record.results else None for one in (BOB, EVE))
-    assert (record.status, fates) == (status, results)
+    assert (record.status, fates(record)) == (status, results)
+
+
+# Bob is in doubt, Eve waits; kind, what was said of both -> status, results of both
+SETTLEMENTS_OF_A_DOUBT = [
+    (OutcomeKind.DELIVERED, {}, Status.SENT, (None, None)),
+    (OutcomeKind.PERMANENT, {}, Status.FAILED, (None, None)),
+    (OutcomeKind.UNCONFIRMED, {BOB: ACCEPTED}, Status.UNSENT, (Status.SENT, Status.SENDING)),
+    (OutcomeKind.UNCONFIRMED, {EVE: LATER}, Status.UNSENT, (Status.SENDING, None)),
+    (OutcomeKind.PARTLY_DELIVERED, {BOB: ACCEPTED, EVE: LATER}, Status.UNSENT, (Status.SENT, None)),
+    (OutcomeKind.PARTLY_DELIVERED, {BOB: LATER, EVE: ACCEPTED}, Status.UNSENT, (Status.SENDING, Status.SENT)),
+    (OutcomeKind.PARTLY_DELIVERED, {BOB: NO, EVE: ACCEPTED}, Status.SENT, (Status.FAILED, Status.SENT)),
+    (OutcomeKind.HELD, {}, Status.UNSENT, (Status.SENDING, None)),
+    (OutcomeKind.DEFERRED, {}, Status.UNSENT, (Status.SENDING, None)),
+]
+
+
+@pytest.mark.parametrize(("kind", "replies", "status", "results"), SETTLEMENTS_OF_A_DOUBT)
+def test_settlement_of_a_doubt(kind, replies, status, results):
+    record = settled(in_doubt(to=(BOB, EVE)), kind, replies)
+    assert (record.status, fates(record)) == (status, results)
+
+
+def fates(record: EmailRecord) -> tuple[Status | None, ...]:
+    return tuple(record.results[one.address].status if one.address in record.results else None for one in (BOB, EVE))
 
 
 @pytest.mark.parametrize(
@@ -681,9 +742,11 @@ def test_attempt_keeps_what_stood_in_the_way(outcome, diagnosis):
     assert record.attempts[0].diagnosis == diagnosis
 
 
-def test_email_that_one_recipient_got_earlier_is_sent_even_if_the_rest_is_refused():
+@pytest.mark.parametrize("replies", [{EVE: NO}, {}])
+def test_email_that_one_recipient_got_earlier_is_sent_even_if_the_rest_is_refused(replies):
     earlier = {BOB.address: RecipientResult(Status.SENT, "250 OK")}
-    assert settled(email(to=(BOB, EVE), results=earlier), OutcomeKind.PERMANENT, {EVE: NO}).status is Status.SENT
+    record = settled(email(to=(BOB, EVE), results=earlier), OutcomeKind.PERMANENT, replies)
+    assert (record.status, fates(record)) == (Status.SENT, (Status.SENT, Status.FAILED))
 
 
 def test_provider_s_own_wait_is_honoured():

@@ -207,7 +207,7 @@ class FatefulProvider(Provider):
     def _check_claimed(self, submission: Submission) -> None:
         record = self._email_of(submission)
         assert record.status is Status.SENDING, f"{record} was handed over"
-        assert set(submission.recipients) <= set(record.waiting_recipients)
+        assert submission.recipients == record.open_recipients
 
     def _email_of(self, submission: Submission) -> EmailRecord:
         (found,) = (

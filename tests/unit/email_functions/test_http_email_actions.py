@@ -6,9 +6,11 @@ from email.policy import default
 import pytest
 
 from email_core.delivery_state import Status
-from email_core.record import EmailRecord
+from email_core.record import EmailRecord, RecipientResult
 from tests.support.doors import Doors, open_doors
 from tests.support.emails import NOON
+
+LOST = RecipientResult(Status.SENDING, "lost")
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ async def test_email_on_its_way_is_neither_resent_nor_marked(doors, status, acti
 
 async def test_held_email_that_is_resent_stays_the_same_email(doors):
     accepted = await doors.accepted()
-    await change(doors, accepted, held=True)
+    await change(doors, accepted, held=True, results={"bob@example.com": LOST})
     assert (await doors.get(accepted["links"]["self"])).json["held"]
     answer = await doors.post(f"/api/emails/{accepted['id']}/resend")
     assert (answer.status, answer.json["id"]) == (202, accepted["id"])
@@ -59,10 +61,21 @@ async def test_held_email_that_is_resent_stays_the_same_email(doors):
 
 async def test_held_email_that_is_marked_as_sent_is_history(doors):
     accepted = await doors.accepted()
-    await change(doors, accepted, held=True)
+    await change(doors, accepted, held=True, results={"bob@example.com": LOST})
     answer = await doors.post(f"/api/emails/{accepted['id']}/mark-sent")
     assert (answer.status, answer.json["status"], answer.json["held"]) == (200, "Sent", False)
     assert answer.json["attempts"][-1]["outcome"] == "marked as sent"
+
+
+async def test_held_email_that_is_marked_as_sent_goes_on_to_those_who_had_no_turn(doors):
+    accepted = await doors.accepted(cc=["sue@example.com"])
+    await change(doors, accepted, held=True, results={"bob@example.com": LOST})
+    answer = await doors.post(f"/api/emails/{accepted['id']}/mark-sent")
+    told = [(one["address"], one["status"], one["reply"]) for one in answer.json["recipients"]]
+    assert (answer.status, answer.json["status"], answer.json["held"]) == (200, "Unsent", False)
+    assert told == [("bob@example.com", "Sent", "marked as sent"), ("sue@example.com", "Unsent", None)]
+    assert len(doors.doorbells.rung) == 2
+    assert (await doors.post(f"/api/emails/{accepted['id']}/mark-sent")).status == 409
 
 
 async def test_email_is_canceled_once(doors):
@@ -79,7 +92,7 @@ async def test_nothing_is_done_to_an_email_that_does_not_exist(doors, action):
 @pytest.mark.parametrize("action", ["resend", "mark-sent"])
 async def test_held_email_that_somebody_else_changes_meanwhile_is_a_conflict(doors, action):
     accepted = await doors.accepted()
-    await change(doors, accepted, held=True)
+    await change(doors, accepted, held=True, results={"bob@example.com": LOST})
     old = await doors.emails.get(accepted["id"])
     await change(doors, accepted, deferrals=1)
 

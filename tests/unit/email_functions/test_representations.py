@@ -20,6 +20,10 @@ DELIVERED = Attempt(NOON, "smtp", "delivered", "250 OK", 0.1)
 OLD = Attempt(NOON, "smtp", "transient", "421 busy", 0.1)
 GONE = Attempt(NOON, "smtp", "transient", "421 busy", 0.1, "an-id-of-long-ago")
 EVE_REFUSED = {EVE.address: RecipientResult(Status.FAILED, "550 5.1.1 unknown")}
+LOST = Attempt(NOON, "smtp", "unconfirmed", "the answer to the content was lost", 0.1, "answer-lost")
+MARKED = Attempt(NOON, "smtp", "marked as sent", "by an administrator", 0.0)
+EVE_IN_DOUBT = {EVE.address: RecipientResult(Status.SENDING, LOST.reply)}
+EVE_EXPIRED = {EVE.address: RecipientResult(Status.EXPIRED, LOST.reply)}
 EVE_GOT_IT = {EVE.address: RecipientResult(Status.SENT, "250 OK")}
 
 # status, attempts, results -> diagnosis of the email, of Bob, of Eve
@@ -32,6 +36,9 @@ SEEN = [
     (Status.EXPIRED, (BUSY,), {}, ("smtp-busy", "smtp-busy", "smtp-busy")),
     (Status.SENT, (BUSY, DELIVERED), {}, (None, None, None)),
     (Status.SENT, (PARTLY,), EVE_REFUSED, ("smtp-recipient-unknown", None, "smtp-recipient-unknown")),
+    (Status.UNSENT, (LOST,), EVE_IN_DOUBT, ("answer-lost", None, "answer-lost")),
+    (Status.EXPIRED, (LOST,), EVE_EXPIRED, ("answer-lost", None, "answer-lost")),
+    (Status.UNSENT, (LOST, MARKED), EVE_GOT_IT, (None, None, None)),
     (Status.FAILED, (OLD,), {}, (None, None, None)),
     (Status.FAILED, (GONE,), {}, (None, None, None)),
 ]
@@ -45,6 +52,11 @@ def id_of(diagnosis):
 def test_email_and_recipients_have_the_diagnosis_of_what_stands_in_their_way(status, attempts, results, ids):
     seen = representations.email(email(to=(BOB, EVE), status=status, attempts=attempts, results=results), Parameters())
     assert (id_of(seen["diagnosis"]), *(id_of(one["diagnosis"]) for one in seen["recipients"])) == ids
+
+
+def test_recipient_without_a_turn_has_no_words_about_others():
+    seen = representations.email(email(to=(BOB, EVE), attempts=(LOST,), results=EVE_IN_DOUBT), Parameters())
+    assert [(one["status"], one["reply"]) for one in seen["recipients"]] == [("Unsent", None), ("Sending", LOST.reply)]
 
 
 def test_diagnosis_is_shown_with_its_explanation_and_fix():

@@ -22,6 +22,7 @@ from email_core.providers.smtp.outcome import (
 )
 from email_core.providers.verdict import LATER
 
+ACCEPTED, REFUSED, WAITS = RecipientVerdict
 CONFIGURATION, PERMANENT, TRANSIENT = OutcomeKind.CONFIGURATION, OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT
 
 
@@ -189,19 +190,29 @@ def test_one_transaction_is_its_own_outcome():
 def test_refusal_of_some_is_not_the_end_of_those_who_had_no_turn():
     parts = [(("a", "b"), Outcome(kind=PERMANENT, reply="554 no"))]
     outcome = combined(parts, left=("c",))
-    assert (outcome.kind, list(outcome.recipients)) == (TRANSIENT, ["a", "b"])
-    assert {one.verdict for one in outcome.recipients.values()} == {RecipientVerdict.REFUSED}
+    assert (outcome.kind, verdicts(outcome)) == (TRANSIENT, {"a": REFUSED, "b": REFUSED, "c": WAITS})
 
 
-def test_whoever_had_no_turn_has_no_reply():
+def test_only_those_whose_answer_was_lost_are_in_doubt():
+    refused = {"c": RecipientReply(REFUSED, "550 no"), "d": RecipientReply(WAITS, "450 later")}
+    parts = [
+        (("a",), Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")),
+        (("b", "c", "d"), Outcome(kind=OutcomeKind.UNCONFIRMED, reply="lost", recipients=refused)),
+    ]
+    outcome = combined(parts, left=("e",))
+    assert (outcome.kind, outcome.reply) == (OutcomeKind.UNCONFIRMED, "lost")
+    assert verdicts(outcome) == {"a": ACCEPTED, "c": REFUSED, "d": WAITS, "e": WAITS}  # and none for b
+
+
+def test_whoever_had_no_turn_waits():
     parts = [
         (("a", "b"), Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")),
         (("c",), Outcome(kind=TRANSIENT, reply="451 later")),
     ]
     outcome = combined(parts, left=("d",))
     assert outcome.kind is OutcomeKind.PARTLY_DELIVERED
-    assert {address: one.verdict for address, one in outcome.recipients.items()} == {
-        "a": RecipientVerdict.ACCEPTED,
-        "b": RecipientVerdict.ACCEPTED,
-        "c": RecipientVerdict.LATER,
-    }
+    assert verdicts(outcome) == {"a": ACCEPTED, "b": ACCEPTED, "c": WAITS, "d": WAITS}
+
+
+def verdicts(outcome: Outcome) -> dict[str, RecipientVerdict]:
+    return {address: one.verdict for address, one in outcome.recipients.items()}

@@ -1,0 +1,159 @@
+"""An email that goes in several SMTP transactions, one of which has no answer, over all stores: nobody is said to have
+it without an answer or an administrator's word, nobody who has it gets it again unasked, and nobody is passed over."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from email_core.assembly import Subsystem, connect
+from email_core.delivery_state import Status
+from email_core.errors import IllegalTransition
+from email_core.message import Address, Message
+from email_core.outbox import Order
+from email_core.parameters import Parameters
+from email_core.providers.base import Provider
+from email_core.record import EmailRecord
+from email_core.secret_store.memory import MemorySecrets
+from email_core.stores.base import Doorbell, Stores
+from email_core.stores.memory import memory_stores
+from tests.support.emails import Clock
+from tests.support.smtp_server import DROP, SmtpServer, provider, smtp_server
+from tests.support.storage import all_azure_stores
+
+NAMES = "abcdef"  # two in each transaction
+GOT, LOST = "250 OK", DROP  # what is said to a transaction's content
+SENT, SENDING, UNSENT = Status.SENT, Status.SENDING, Status.UNSENT
+
+
+class World:
+    def __init__(self, core: Subsystem, server: SmtpServer, clock: Clock) -> None:
+        self.core, self.server, self.clock = core, server, clock
+        self.bell = Doorbell("", "")
+
+    async def accept(self) -> None:
+        to = tuple(Address(f"{name}@example.com") for name in NAMES)
+        message = Message(sender=Address("ann@contoso.com"), to=to, subject="Statement", text="Hello")
+        record = await self.core.outbox.accept(self.core.outbox.prepare(message, Order()))
+        self.bell = Doorbell(record.id, record.mode)
+
+    async def read(self) -> EmailRecord:
+        return await self.core.outbox.read(self.bell.email_id)
+
+    async def answer(self) -> EmailRecord:
+        """The email, after its doorbell rang when it was due."""
+        record = await self.read()
+        self.clock.now = max(self.clock.now, record.due_at)
+        await self.core.delivery.answer(self.bell)
+        return await self.read()
+
+    @property
+    def got(self) -> dict[str, int]:
+        """How often the server named each in a transaction whose content it has."""
+        named: list[str] = []
+        got: Counter[str] = Counter()
+        for command in self.server.commands:
+            match command.split()[0]:
+                case "MAIL":
+                    named = []
+                case "RCPT":
+                    named.append(command.partition("<")[2][0])
+                case "DATA":
+                    got.update(named)
+        return dict(got)
+
+
+def fates(record: EmailRecord) -> str:
+    """Each one's first two letters of their own status, or of the email's in brackets."""
+    own = (record.results.get(address) for address in record.recipients)
+    return " ".join(one.status.value[:4] if one else f"({record.status.value[:4]})" for one in own)
+
+
+@pytest.fixture(params=["memory", "azure"])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        yield memory_stores()
+        return
+    async with all_azure_stores(request.getfixturevalue("storage_connection")) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def world(stores: Stores, *answers: str, policy: str = "hold") -> AsyncIterator[World]:
+    """With an email accepted. Without `answers`, a and b are accepted, c and d may be, and e and f have no turn."""
+    clock = Clock()
+    async with smtp_server({"content": [*(answers or (GOT, LOST))]}) as server:
+        with provider(server, most_recipients=2) as smtp:
+            one = World(connected(stores, smtp, policy, clock), server, clock)
+            await one.accept()
+            yield one
+
+
+def connected(stores: Stores, smtp: Provider, policy: str, clock: Clock) -> Subsystem:
+    return connect(
+        stores=stores,
+        providers={"smtp": smtp},
+        parameters=Parameters(unconfirmed_policy=policy),
+        secrets=MemorySecrets(clock),
+        clock=clock,
+    )
+
+
+async def test_only_those_whose_answer_was_lost_are_in_doubt(stores):
+    async with world(stores) as one:
+        record = await one.answer()
+    assert (record.status, fates(record)) == (UNSENT, "Sent Sent Send Send (Unse) (Unse)")
+    assert (record.waiting_recipients, record.recipients_in_doubt) == (record.recipients[4:], record.recipients[2:4])
+
+
+async def test_held_email_is_marked_as_sent_for_those_in_doubt_and_goes_on_to_the_others(stores):
+    async with world(stores) as one:
+        await one.answer()
+        assert (await one.answer()).held
+        marked = await one.core.outbox.mark_sent(one.bell.email_id)
+        assert (marked.status, marked.held, fates(marked)) == (UNSENT, False, "Sent Sent Sent Sent (Unse) (Unse)")
+        record = await one.answer()
+    assert (record.status, fates(record)) == (SENT, "Sent Sent Sent Sent (Sent) (Sent)")
+    assert one.got == dict.fromkeys(NAMES, 1)
+
+
+async def test_held_email_is_sent_again_to_those_in_doubt_and_to_the_others(stores):
+    async with world(stores) as one:
+        await one.answer()
+        await one.answer()
+        again = await one.core.outbox.resend(one.bell.email_id)
+        assert (again.in_doubt, fates(again)) == (False, "Sent Sent (Unse) (Unse) (Unse) (Unse)")
+        record = await one.answer()
+    assert record.status is SENT
+    assert one.got == {"a": 1, "b": 1, "c": 2, "d": 2, "e": 1, "f": 1}
+
+
+async def test_policy_sends_again_without_a_question(stores):
+    async with world(stores, policy="resend") as one:
+        await one.answer()
+        record = await one.answer()
+    assert (record.status, [attempt.outcome for attempt in record.attempts]) == (SENT, ["unconfirmed", "delivered"])
+    assert one.got == {"a": 1, "b": 1, "c": 2, "d": 2, "e": 1, "f": 1}
+
+
+async def test_doubt_about_all_is_ended_by_marking_the_email_as_sent(stores):
+    async with world(stores, GOT, GOT, LOST) as one:
+        await one.answer()
+        await one.answer()
+        record = await one.core.outbox.mark_sent(one.bell.email_id)
+        assert (record.status, fates(record)) == (SENT, "Sent Sent Sent Sent Sent Sent")
+        with pytest.raises(IllegalTransition):
+            await one.core.outbox.mark_sent(one.bell.email_id)
+    assert one.got == dict.fromkeys(NAMES, 1)
+
+
+async def test_second_lost_answer_is_a_second_question(stores):
+    async with world(stores, GOT, LOST, LOST) as one:
+        await one.answer()
+        await one.answer()
+        await one.core.outbox.mark_sent(one.bell.email_id)
+        await one.answer()
+        record = await one.answer()
+    assert (record.held, fates(record)) == (True, "Sent Sent Sent Sent Send Send")
+    assert one.got == dict.fromkeys(NAMES, 1)
