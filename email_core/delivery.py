@@ -32,7 +32,7 @@ from email_core.providers.base import (
     RecipientVerdict,
     Submission,
 )
-from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult, Turn
+from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult, Turn, lasting
 from email_core.retry import retry_wait
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
@@ -227,6 +227,7 @@ class Delivery:
             **_envelope(record, record.open_recipients),
             content=content,
             keep_handle=claim.keep_handle,
+            keep_progress=claim.keep_progress,
             seconds=self._seconds_left(record) - LAST_WORD,
         )
         return await provider.submit(submission)
@@ -319,6 +320,16 @@ class _Claim:
     async def keep_handle(self, handle: str) -> None:
         self.stored = await self.emails.update(self.stored, replace(self.stored.record, handle=handle))
 
+    async def keep_progress(self, replies: Mapping[str, RecipientReply], turn: tuple[str, ...]) -> None:
+        record = self.stored.record
+        own = _own_results(replies)
+        waiting = [one for one in record.waiting_recipients if one not in own and one not in turn]
+        results = lasting(record.results) | own | dict.fromkeys(waiting, _NO_TURN_YET)
+        self.stored = await self.emails.update(self.stored, replace(record, results=results))
+
+
+_NO_TURN_YET = RecipientResult(Status.UNSENT, "")
+
 
 def settle(
     claimed: EmailRecord, outcome: Outcome, *, at: datetime, seconds: float, now: datetime, chance: float
@@ -386,12 +397,13 @@ def _proved(record: EmailRecord) -> Outcome:
 def _results(claimed: EmailRecord, outcome: Outcome) -> Mapping[str, RecipientResult]:
     """What is known of each recipient after an attempt. Whom the outcome does not name has the fate of all whom the
     attempt was for; where the email ends with the same, there is nothing to keep."""
-    results = {**claimed.results, **_own_results(outcome)}
+    results = lasting(claimed.results) | _own_results(outcome.recipients)
     others = [address for address in claimed.open_recipients if address not in outcome.recipients]
     reply = _kept(outcome.reply, RECIPIENT_REPLY_KEPT)
     match outcome.kind:
         case OutcomeKind.UNCONFIRMED:
-            return results | dict.fromkeys(others, RecipientResult(Status.SENDING, reply))
+            begun = [address for address in claimed.begun_recipients if address in others]
+            return results | dict.fromkeys(begun, RecipientResult(Status.SENDING, reply))
         case OutcomeKind.PERMANENT if _anyone_got_it(results):
             return results | dict.fromkeys(others, RecipientResult(Status.FAILED, reply))
         case OutcomeKind.DELIVERED | OutcomeKind.PERMANENT:
@@ -399,11 +411,11 @@ def _results(claimed: EmailRecord, outcome: Outcome) -> Mapping[str, RecipientRe
     return results
 
 
-def _own_results(outcome: Outcome) -> dict[str, RecipientResult]:
+def _own_results(replies: Mapping[str, RecipientReply]) -> dict[str, RecipientResult]:
     fates = {RecipientVerdict.ACCEPTED: Status.SENT, RecipientVerdict.REFUSED: Status.FAILED}
     return {
         address: RecipientResult(fates[reply.verdict], _kept(reply.reply, RECIPIENT_REPLY_KEPT))
-        for address, reply in outcome.recipients.items()
+        for address, reply in replies.items()
         if reply.verdict in fates
     }
 

@@ -39,7 +39,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class RecipientResult:
     """What became of one recipient: Sent or Failed, in the provider's own words; or Sending, in doubt: it may have the
-    email, and the answer was lost. In an email that ended before the doubt did: how the email ended."""
+    email, and the answer was lost. In an email that ended before the doubt did: how the email ended. Unsent, while the
+    email is Sending: they have had no turn in this attempt yet."""
 
     status: Status
     reply: str = field(repr=False)
@@ -112,7 +113,7 @@ class EmailRecord:
     @property
     def waiting_recipients(self) -> tuple[str, ...]:
         """Those of whom it is known that they do not have it yet."""
-        return tuple(address for address in self.recipients if address not in self.results)
+        return tuple(address for address in self.recipients if self._status_of(address) in (None, Status.UNSENT))
 
     @property
     def recipients_in_doubt(self) -> tuple[str, ...]:
@@ -122,8 +123,13 @@ class EmailRecord:
 
     @property
     def open_recipients(self) -> tuple[str, ...]:
-        """Those whom the next attempt is for: nobody has accepted or refused them."""
-        return tuple(address for address in self.recipients if self._status_of(address) in (None, Status.SENDING))
+        """Those whom an attempt is for: nobody has accepted or refused them."""
+        return tuple(address for address in self.recipients if self._status_of(address) not in _ANSWERED)
+
+    @property
+    def begun_recipients(self) -> tuple[str, ...]:
+        """Those of them who may have had their turn in the attempt under way."""
+        return tuple(one for one in self.open_recipients if self._status_of(one) is not Status.UNSENT)
 
     @property
     def in_doubt(self) -> bool:
@@ -164,9 +170,9 @@ class EmailRecord:
         return self.expires_at or max(self.created_at, self.send_at or self.created_at) + timedelta(days=days)
 
     def doubted(self, reply: str) -> "EmailRecord":
-        """Its attempt is over, and nothing was heard of it: each one that it was for may have the email."""
-        lost = dict.fromkeys(self.open_recipients, RecipientResult(Status.SENDING, reply))
-        return self._changed(results={**self.results, **lost})
+        """Its attempt is over, and nothing was heard of it: whoever had a turn may have the email."""
+        lost = dict.fromkeys(self.begun_recipients, RecipientResult(Status.SENDING, reply))
+        return self._changed(results=lasting(self.results) | lost)
 
     def resolved(self, result: RecipientResult | None) -> "EmailRecord":
         """Those in doubt have this result. None: they wait again, as if they had had no turn."""
@@ -187,6 +193,12 @@ class EmailRecord:
         return copy
 
 
+def lasting(results: Mapping[str, RecipientResult]) -> dict[str, RecipientResult]:
+    """Those that are still true when the attempt is over."""
+    return {address: result for address, result in results.items() if result.status is not Status.UNSENT}
+
+
+_ANSWERED = frozenset({Status.SENT, Status.FAILED})
 _FIELDS = tuple(row.name for row in fields(EmailRecord))
 _VALUES = attrgetter(*_FIELDS)
 

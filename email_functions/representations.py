@@ -192,8 +192,8 @@ def links(record: EmailRecord) -> dict[str, str]:
 def _recipient(record: EmailRecord, address: str) -> dict[str, Any]:
     """One whose fate is not its own has the email's, with what the provider said of all."""
     result = record.results.get(address)
-    if result is None:
-        status, reply = record.status, _reply_to_all(record)
+    if result is None or result.status is Status.UNSENT:
+        status, reply = (result or record).status, _reply_to_all(record)
         found = None if status is Status.SENT or reply is None else _last_diagnosis(record)
     else:
         status, reply = result.status, result.reply

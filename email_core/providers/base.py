@@ -78,6 +78,10 @@ async def _keep_nothing(handle: str) -> None:
     """For submissions that nobody comes back to."""
 
 
+async def _keep_no_progress(replies: Mapping[str, RecipientReply], turn: tuple[str, ...]) -> None:
+    """As `_keep_nothing`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """One email for some of its recipients. `bcc` are those of them that no header names. `handle` is what the
@@ -95,11 +99,16 @@ class Envelope:
 class Submission(Envelope):
     """An envelope with its content. `keep_handle` keeps a name for the email at the provider, before it is handed over:
     after a lost answer it is in the envelope again. Raises LostRace or StorageUnavailable, and then nothing must be
-    handed over. `seconds` is how long handing it over may take in all: what the provider then knows is better than to
-    be broken off."""
+    handed over. `keep_progress` keeps what was said of recipients so far, before the next one of several parts is
+    begun, and whose turn that is: only they are in doubt where its answer is lost with the worker. It raises the same.
+    `seconds` is how long handing it over may take in all: what the provider then knows is better than to be broken off.
+    """
 
     content: Content = field(repr=False)
     keep_handle: Callable[[str], Awaitable[None]] = field(default=_keep_nothing, repr=False, compare=False)
+    keep_progress: Callable[[Mapping[str, RecipientReply], tuple[str, ...]], Awaitable[None]] = field(
+        default=_keep_no_progress, repr=False, compare=False
+    )
     seconds: float = math.inf
 
 

@@ -1,6 +1,7 @@
 """An email that goes in several SMTP transactions, one of which has no answer, over all stores: nobody is said to have
 it without an answer or an administrator's word, nobody who has it gets it again unasked, and nobody is passed over."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from email_core.assembly import Subsystem, connect
+from email_core.delivery import LEASE
 from email_core.delivery_state import Status
-from email_core.errors import IllegalTransition
+from email_core.errors import IllegalTransition, LostRace
 from email_core.message import Address, Message
 from email_core.outbox import Order
 from email_core.parameters import Parameters
@@ -19,7 +21,7 @@ from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell, Stores
 from email_core.stores.memory import memory_stores
 from tests.support.emails import Clock
-from tests.support.smtp_server import DROP, SmtpServer, provider, smtp_server
+from tests.support.smtp_server import DROP, HANG, SmtpServer, provider, smtp_server
 from tests.support.storage import all_azure_stores
 
 NAMES = "abcdef"  # two in each transaction
@@ -157,3 +159,67 @@ async def test_second_lost_answer_is_a_second_question(stores):
         record = await one.answer()
     assert (record.held, fates(record)) == (True, "Sent Sent Sent Sent Send Send")
     assert one.got == dict.fromkeys(NAMES, 1)
+
+
+# ---- a worker that dies
+
+
+async def died(one: World, stores: Stores, content_of: int) -> EmailRecord:
+    """Its worker is gone while the server has the content of so many parts, and the lease is over."""
+    task = asyncio.create_task(one.core.delivery.answer(one.bell))
+    await one.server.hanging.wait()
+    assert len(one.server.contents) == content_of
+    stored = await stores.emails.get(one.bell.email_id)
+    one.clock.now = stored.record.lease_until
+    await one.core.sweeper.sweep(one.clock.now + LEASE)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return await one.read()
+
+
+# the last of these is never given: the worker dies -> what is known
+@pytest.mark.parametrize(
+    ("answers", "known"),
+    [
+        ((HANG,), "Send Send (Unse) (Unse) (Unse) (Unse)"),
+        ((GOT, HANG), "Sent Sent Send Send (Unse) (Unse)"),
+        ((GOT, "554 5.6.0 no", HANG), "Sent Sent Fail Fail Send Send"),
+    ],
+)
+async def test_worker_that_died_leaves_in_doubt_whose_turn_it_was(stores, answers, known):
+    async with world(stores, *answers) as one:
+        record = await died(one, stores, len(answers))
+        assert (record.status, fates(record)) == (UNSENT, known)
+        assert (await one.answer()).held
+        marked = await one.core.outbox.mark_sent(one.bell.email_id)
+        record = marked if marked.ended else await one.answer()
+    assert record.status is SENT
+    assert one.got == dict.fromkeys(NAMES, 1)
+
+
+async def test_worker_that_died_leaves_nobody_out_and_those_accepted_get_it_once(stores):
+    async with world(stores, GOT, HANG, policy="resend") as one:
+        await died(one, stores, 2)
+        record = await one.answer()
+    assert (record.status, one.got) == (SENT, {"a": 1, "b": 1, "c": 2, "d": 2, "e": 1, "f": 1})
+
+
+async def test_part_is_not_begun_by_a_worker_whose_email_another_one_took_over(stores):
+    async with world(stores) as one:
+        answer, accepted = one.server._reply, []
+
+        def reply(step: str, command: str) -> str:
+            accepted.extend([step] * (step == "content"))
+            return answer(step, command)
+
+        one.server._reply = reply
+        update = stores.emails.update
+
+        async def lost_after_the_first_part(stored, record):
+            if accepted:
+                raise LostRace(record.id)
+            return await update(stored, record)
+
+        stores.emails.update = lost_after_the_first_part
+        await one.answer()
+    assert one.got == {"a": 1, "b": 1}

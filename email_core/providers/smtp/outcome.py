@@ -11,6 +11,7 @@ from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, Reci
 from email_core.providers.verdict import clean, kind_of, tls_failure, wait_of, words_of
 
 PROVIDER = "smtp"
+Part = tuple[tuple[str, ...], Outcome]  # recipients who shared a transaction, and what became of it
 Refusal = tuple[RecipientReply, Outcome]  # of one recipient, and what it means where nobody else is left
 NO_TURN = RecipientReply(RecipientVerdict.LATER, "it had no turn in this attempt")
 _TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
@@ -126,13 +127,13 @@ def soonest(outcomes: Iterable[Outcome]) -> timedelta | None:
     return min(known) if known and len(known) == len(waits) else None
 
 
-def combined(parts: Sequence[tuple[tuple[str, ...], Outcome]], left: tuple[str, ...] = ()) -> Outcome:
+def combined(parts: Sequence[Part], left: tuple[str, ...] = ()) -> Outcome:
     """One email that went in several transactions: each with its recipients, and those that had no turn. Whoever has
     it already must not get it again, so each of them has a reply of their own, but those whose answer was lost: only
     they are in doubt."""
     if len(parts) == 1 and not left:
         return parts[0][1]
-    replies, last = dict(_each(parts)) | dict.fromkeys(left, NO_TURN), parts[-1][1]
+    replies, last = replies_of(parts) | dict.fromkeys(left, NO_TURN), parts[-1][1]
     kind = _kind_of_all(last.kind, {reply.verdict for reply in replies.values()})
     waiting = [outcome for _, outcome in parts if outcome.kind is not OutcomeKind.PERMANENT and _leaves_any(outcome)]
     return Outcome(
@@ -170,7 +171,12 @@ _FATES = {
 }
 
 
-def _each(parts: Sequence[tuple[tuple[str, ...], Outcome]]) -> Iterator[tuple[str, RecipientReply]]:
+def replies_of(parts: Sequence[Part]) -> dict[str, RecipientReply]:
+    """What was said of each recipient, but of those whose answer was lost."""
+    return dict(_each(parts))
+
+
+def _each(parts: Sequence[Part]) -> Iterator[tuple[str, RecipientReply]]:
     for recipients, outcome in parts:
         usual = RecipientReply(_FATES.get(outcome.kind, RecipientVerdict.LATER), outcome.reply)
         for address in recipients:

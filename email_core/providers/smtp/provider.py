@@ -5,17 +5,18 @@ import logging
 import math
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from email_core.errors import LostRace, StorageUnavailable
 from email_core.logs import where
 from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, Steps, Submission
 from email_core.providers.entra import Identity
 from email_core.providers.features import Features
 from email_core.providers.smtp.authentication import sign_in_of
 from email_core.providers.smtp.connection import NETWORK_ERRORS, Connection, Connector, Heard, NotConnected, unheard
-from email_core.providers.smtp.outcome import combined, outcome_of_failure, outcome_of_network
+from email_core.providers.smtp.outcome import Part, combined, outcome_of_failure, outcome_of_network, replies_of
 from email_core.providers.smtp.pool import BUSY, Pool
 from email_core.providers.smtp.settings import SmtpSettings
 from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction
@@ -87,11 +88,11 @@ class SmtpProvider(Provider):
         """The first part that must be tried again ends it, and so does the time: the others' turn comes with the next
         attempt. What became of the earlier parts is kept, whatever happens to a later one."""
         most, left = self._settings.most_recipients, submission.recipients
-        parts: list[tuple[tuple[str, ...], Outcome]] = []
+        parts: list[Part] = []
         begun, longest = self._clock(), 0.0
         while left and not (parts and time_left() < longest):
             try:
-                outcome, refused = await self._transaction(submission, left[:most], time_left)
+                outcome, refused = await self._part(submission, parts, left[:most], time_left)
             except TooMany:
                 most = len(left[:most]) // 2
                 continue
@@ -102,6 +103,19 @@ class SmtpProvider(Provider):
                 break
             longest, begun = max(longest, self._clock() - begun), self._clock()
         return combined(parts, left)
+
+    async def _part(
+        self, submission: Submission, before: Sequence[Part], recipients: tuple[str, ...], time_left: TimeLeft
+    ) -> Taken:
+        """Raises TooMany. One of several is begun when those before it are kept: a worker may die in it."""
+        if len(recipients) < len(submission.recipients):
+            try:
+                await submission.keep_progress(replies_of(before), recipients)
+            except LostRace:
+                return Taken(outcome_of_failure("mail", "another worker has it now"))
+            except StorageUnavailable:
+                return Taken(outcome_of_failure("mail", "the storage did not answer before the email was handed over"))
+        return await self._transaction(submission, recipients, time_left)
 
     async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:
         """Raises TooMany."""
