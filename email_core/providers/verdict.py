@@ -2,10 +2,11 @@
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from email_core.diagnosis import Diagnosis
+from email_core.diagnosis import Diagnosis, diagnose
 from email_core.providers.base import BEFORE_MAIL, OutcomeKind
 from email_core.text import without_control_characters
 
@@ -32,6 +33,34 @@ def wait_of(found: Diagnosis) -> timedelta | None:
 
 def words_of(error: BaseException) -> str:
     return clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+_IN_PLAIN_WORDS = {  # by the diagnosis of what the network said; `server` and `port` are whom it was to reach
+    "network-name-unknown": "the name {server} cannot be found",
+    "network-name-lookup-failed": "no name server says where {server} is",
+    "network-refused": "nobody listens on {server}:{port}",
+    "network-unreachable": "there is no way through the network to {server}:{port}",
+    "network-timeout": "{server}:{port} does not answer",
+}
+
+
+def no_connection(
+    error: BaseException, words: Callable[[BaseException], str], *, provider: str, stage: str, server: str, port: int
+) -> str:
+    """What became of a connection, in plain words, and then in the network's own: those of the first error behind it
+    that the catalogue knows. `server` is empty where it is not known which one it was."""
+    for link in chain(error) if server else ():
+        own = words(link)
+        plain = _IN_PLAIN_WORDS.get(diagnose(provider=provider, stage=stage, reply=own).id)
+        if plain is not None:
+            return f"{plain.format(server=server, port=port)}: {own}"
+    return f"no connection to the server: {words(error)}"
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """The host and the port of an https address."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 443
 
 
 def clean(text: str) -> str:

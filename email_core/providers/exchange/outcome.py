@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from email_core.diagnosis import diagnose
 from email_core.providers.base import Outcome, OutcomeKind
-from email_core.providers.verdict import chain, clean, kind_of, tls_failure, wait_of
+from email_core.providers.verdict import chain, clean, kind_of, no_connection, place_of, tls_failure, wait_of
 
 PROVIDER = "exchange"
 LONGEST_WORDS = 300  # characters: some errors repeat the whole answer
@@ -20,14 +20,14 @@ _ANSWER = re.compile(r" headers: .*", re.DOTALL)
 _NOT_CONNECTED = frozenset({"ConnectTimeout", "NewConnectionError", "ProxyError", "NameResolutionError"})
 
 
-def outcome_of_error(error: BaseException) -> Outcome:
-    """Of a message that was to be sent."""
+def outcome_of_error(error: BaseException, address: str) -> Outcome:
+    """Of a message that was to be sent. `address` is that of the server's web services."""
     tls = tls_failure(error)
     if tls is not None:
         return _outcome("tls", f"no TLS with the server: {tls[0]}", for_good=not tls[1])
     name = type(error).__name__
     if name == NO_ANSWER:
-        return _outcome_of_broken_connection(error)
+        return _outcome_of_broken_connection(error, address)
     words = _words(error)
     code = _code(words)
     if code in GATEWAY_LOST_IT:
@@ -43,10 +43,12 @@ def outcome_of_words(stage: str, words: str, *, mends_itself: bool) -> Outcome:
     return _outcome(stage, words, for_good=not mends_itself)
 
 
-def _outcome_of_broken_connection(error: BaseException) -> Outcome:
+def _outcome_of_broken_connection(error: BaseException, address: str) -> Outcome:
     kinds = {type(link).__name__ for link in chain(error)} | {type(one).__name__ for one in _reasons(error)}
     if kinds & _NOT_CONNECTED:
-        return _outcome("connect", f"no connection to the server: {_words(error)}", for_good=False)
+        server, port = place_of(address)
+        words = no_connection(error, _words, provider=PROVIDER, stage="connect", server=server, port=port)
+        return _outcome("connect", words, for_good=False)
     words = f"the answer to the content was lost: {_words(error)}"
     return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=words, stage="request")
 

@@ -86,8 +86,8 @@ class ExchangeProvider(Provider):
         except (NoSlot, StorageUnavailable, _NoCredential):
             return Proof.LATER
         except Exception as error:  # noqa: BLE001 - exchangelib raises its own, and those of what it is made of
-            passes = outcome_of_error(error).kind in (OutcomeKind.TRANSIENT, OutcomeKind.UNCONFIRMED)
-            return Proof.LATER if passes else Proof.NONE
+            kind = outcome_of_error(error, self._settings.address).kind
+            return Proof.LATER if kind in (OutcomeKind.TRANSIENT, OutcomeKind.UNCONFIRMED) else Proof.NONE
         return Proof.SENT if found else Proof.NONE
 
     def _steps(self, submission: Submission | None) -> Steps:
@@ -155,7 +155,7 @@ class ExchangeProvider(Provider):
                 credential=credential,
             )
         except Exception as error:  # noqa: BLE001 - exchangelib raises its own, and those of what it is made of
-            return outcome_of_error(error)
+            return outcome_of_error(error, self._settings.address)
         return Outcome(kind=OutcomeKind.DELIVERED, reply="Exchange Server took it", stage="request", code=200)
 
     async def _credential(self, instead_of: str | None = None) -> str:

@@ -150,12 +150,14 @@ class GraphClient:
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 response = await self._client().request(method, url, **parts)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+        except httpx.PoolTimeout as error:  # all connections of this process are in use: no fault of the server
             raise Refused(outcome_of_network(error, stage="connect")) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise Refused(outcome_of_network(error, url, stage="connect")) from error
         except (httpx.WriteError, httpx.WriteTimeout) as error:  # nobody acts on a part of a request
-            raise Refused(outcome_of_network(error)) from error
+            raise Refused(outcome_of_network(error, url)) from error
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Refused(lost(error) if sends else outcome_of_network(error)) from error
+            raise Refused(lost(error) if sends else outcome_of_network(error, url)) from error
         return Answer(response.status_code, response.headers, response.content)
 
     def _client(self) -> "AsyncClient":

@@ -10,7 +10,7 @@ from typing import Any
 from email_core.diagnosis import diagnose
 from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.entra import NoToken
-from email_core.providers.verdict import clean, kind_of, tls_failure, wait_of, words_of
+from email_core.providers.verdict import clean, kind_of, no_connection, place_of, tls_failure, wait_of, words_of
 
 PROVIDER = "graph"
 SHORTEST_RETRY_AFTER, LONGEST_RETRY_AFTER = timedelta(seconds=1), timedelta(days=1)
@@ -81,13 +81,15 @@ def outcome_of_no_token(failure: NoToken) -> Outcome:
     return replace(outcome, trace=failure.trace)
 
 
-def outcome_of_network(error: BaseException, *, stage: str = "request") -> Outcome:
-    """Of a request that cannot have been answered. TLS that fails is a matter of configuration, but where it broke
-    off."""
+def outcome_of_network(error: BaseException, url: str = "", *, stage: str = "request") -> Outcome:
+    """Of a request that cannot have been answered, to the server of `url` where it may be at fault. TLS that fails is a
+    matter of configuration, but where it broke off."""
     tls = tls_failure(error)
     if tls is not None:
         return _outcome_of_words("tls", f"no TLS with the server: {tls[0]}", mends_itself=tls[1])
-    return _outcome_of_words(stage, f"no connection to the server: {words_of(error)}", mends_itself=True)
+    server, port = place_of(url)
+    words = no_connection(error, words_of, provider=PROVIDER, stage=stage, server=server, port=port)
+    return _outcome_of_words(stage, words, mends_itself=True)
 
 
 def lost(error: BaseException) -> Outcome:

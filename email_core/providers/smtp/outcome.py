@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from email_core.diagnosis import diagnose
 from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict
-from email_core.providers.verdict import clean, kind_of, tls_failure, wait_of, words_of
+from email_core.providers.verdict import clean, kind_of, no_connection, tls_failure, wait_of, words_of
 
 PROVIDER = "smtp"
 Part = tuple[tuple[str, ...], Outcome]  # recipients who shared a transaction, and what became of it
@@ -55,25 +55,14 @@ def outcome_of_failure(stage: str, words: str, *, mends_itself: bool = True) -> 
     )
 
 
-_IN_PLAIN_WORDS = {  # by the diagnosis of what the network said; `server` and `port` are those of the settings
-    "network-name-unknown": "the name {server} cannot be found",
-    "network-name-lookup-failed": "no name server says where {server} is",
-    "network-refused": "nobody listens on {server}:{port}",
-    "network-unreachable": "there is no way through the network to {server}:{port}",
-    "network-timeout": "{server}:{port} does not answer",
-}
-
-
 def outcome_of_network(stage: str, error: BaseException, server: str = "", port: int = 0) -> Outcome:
     """Of a connection that could not be made; to which server is said where it is given. TLS that fails is a matter of
     configuration, but where it broke off."""
     tls = tls_failure(error)
     if tls is not None:
         return outcome_of_failure("tls", f"no TLS with the server: {tls[0]}", mends_itself=tls[1])
-    words = words_of(error)
-    found = diagnose(provider=PROVIDER, stage=stage, reply=words).id if server else ""
-    plain = _IN_PLAIN_WORDS.get(found, "no connection to the server").format(server=server, port=port)
-    return outcome_of_failure(stage, f"{plain}: {words}")
+    words = no_connection(error, words_of, provider=PROVIDER, stage=stage, server=server, port=port)
+    return outcome_of_failure(stage, words)
 
 
 def refusal_of_recipient(reply: Reply) -> Refusal:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -198,6 +199,7 @@ async def test_server_that_cannot_be_reached_sent_nothing():
         await server.stop()
         outcome = await submit(server)
     assert (outcome.kind, outcome.stage) == (KINDS.TRANSIENT, "connect")
+    assert re.match(r"nobody listens on (127\.0\.0\.1|localhost):\d+: ", outcome.reply)
 
 
 async def test_certificate_that_is_not_trusted_is_a_matter_of_configuration():

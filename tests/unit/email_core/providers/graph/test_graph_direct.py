@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -119,6 +120,7 @@ async def test_server_that_cannot_be_reached_sent_nothing():
         await provider.aclose()
         outcome = await provider.submit(SUBMISSION)
     assert (outcome.kind, outcome.stage) == (KINDS.TRANSIENT, "connect")
+    assert re.match(r"nobody listens on (127\.0\.0\.1|localhost):\d+: ", outcome.reply)
 
 
 async def test_certificate_that_is_not_trusted_is_a_matter_of_configuration():

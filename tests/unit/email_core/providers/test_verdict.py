@@ -1,0 +1,45 @@
+"""What the network said, in the words of a person."""
+
+import httpx
+import pytest
+
+from email_core.providers.graph.outcome import outcome_of_network
+from email_core.providers.verdict import no_connection, place_of, words_of
+
+
+def behind(client_s: Exception, cause: Exception) -> Exception:
+    client_s.__cause__ = cause
+    return client_s
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            behind(httpx.ConnectError("All connection attempts failed"), OSError(111, "Connect call failed")),
+            "nobody listens on graph.test:443: ConnectionRefusedError: [Errno 111] Connect call failed",
+        ),
+        (
+            httpx.ConnectError("[Errno -2] Name or service not known"),
+            "the name graph.test cannot be found: ConnectError: [Errno -2] Name or service not known",
+        ),
+        (
+            httpx.ConnectError("[Errno -3] Temporary failure in name resolution"),
+            "no name server says where graph.test is: ConnectError: [Errno -3] Temporary failure in name resolution",
+        ),
+        (httpx.ConnectTimeout(""), "graph.test:443 does not answer: ConnectTimeout"),
+        (httpx.ReadError("reset by peer"), "no connection to the server: ReadError: reset by peer"),
+    ],
+)
+def test_failure_of_the_network_is_told_in_plain_words(error, words):
+    assert outcome_of_network(error, "https://graph.test/v1.0/users/x").reply == words
+
+
+def test_server_is_not_blamed_where_it_is_not_named():
+    words = no_connection(httpx.PoolTimeout(""), words_of, provider="graph", stage="connect", server="", port=0)
+    assert words == "no connection to the server: PoolTimeout"
+
+
+def test_place_of_an_address_has_its_port_or_the_usual_one():
+    assert place_of("https://mail.contoso.com/EWS/Exchange.asmx") == ("mail.contoso.com", 443)
+    assert place_of("https://127.0.0.1:8443") == ("127.0.0.1", 8443)
