@@ -6,6 +6,7 @@ from email_functions import (
     http_audit,
     http_batches,
     http_distributor,
+    http_docs,
     http_email_actions,
     http_emails,
     http_eml,
@@ -13,6 +14,7 @@ from email_functions import (
     http_providers,
     http_secrets,
     http_test_email,
+    http_wrong_call,
     queue_sender,
     timers,
 )
@@ -24,9 +26,11 @@ app.register_functions(http_batches.blueprint)
 app.register_functions(http_eml.blueprint)
 app.register_functions(http_audit.blueprint)
 app.register_functions(http_distributor.blueprint)
+app.register_functions(http_docs.blueprint)
 app.register_functions(http_health.blueprint)
 app.register_functions(http_providers.blueprint)
 app.register_functions(http_secrets.blueprint)
 app.register_functions(http_test_email.blueprint)
+app.register_functions(http_wrong_call.blueprint)
 app.register_functions(queue_sender.blueprint)
 app.register_functions(timers.blueprint)

@@ -9,9 +9,18 @@ import azure.functions as func
 
 from email_core.assembly import Subsystem, subsystem
 from email_core.caller import LOCAL, Caller
-from email_functions.operations import OPERATIONS
-from email_functions.problems import problem_of
+from email_functions.operations import JSON, OPERATIONS, Operation
+from email_functions.problems import BodyTooLarge, UnsupportedMediaType, problem_of
+from email_functions.validation import refuse_query
 from email_functions.worker import shown_as
+
+SECURITY_HEADERS = {  # where a door does not set them itself
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +46,58 @@ def door(blueprint: func.Blueprint) -> Callable[[Door], Function]:
 
     def opened(answer: Door) -> Function:
         operation = OPERATIONS[answer.__name__]
-        register = blueprint.route(operation.route, methods=[operation.method], auth_level=operation.auth_level)
-        registered: Function = register(answered(answer))
+        register = blueprint.route(operation.route, methods=operation.methods, auth_level=operation.auth_level)
+        registered: Function = register(guarded(entered(operation, answer)))
         return registered
 
     return opened
 
 
-def answered(answer: Door) -> Function:
-    """What the door raises becomes a problem, and every response has its X-Request-Id."""
+def entered(operation: Operation, answer: Door) -> Function:
+    """The door behind what its operation asks of every request."""
 
     async def function(req: func.HttpRequest) -> func.HttpResponse:
+        _check(operation, req)
+        response = await answer(Call(req, LOCAL, await subsystem()))
+        return _without_body(response) if req.method == "HEAD" else response
+
+    return shown_as(answer, function)
+
+
+def guarded(function: Function) -> Function:
+    """What is raised becomes a problem, and every response has what all have."""
+
+    async def safe(req: func.HttpRequest) -> func.HttpResponse:
         request_id = uuid.uuid4().hex
         try:
-            response = await answer(Call(req, LOCAL, await subsystem()))
+            response = await function(req)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the worker answers a bare 500, or never
             response = problem_of(error, request_id)
         response.headers["X-Request-Id"] = request_id
-        response.headers["Cache-Control"] = "no-store"
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
-    return shown_as(answer, function)
+    return shown_as(function, safe)
+
+
+def _check(operation: Operation, req: func.HttpRequest) -> None:
+    """Raises BodyTooLarge, UnsupportedMediaType or InvalidEmail."""
+    if operation.query is None:
+        refuse_query(req.params)
+    size = len(req.get_body())
+    if size > operation.largest_body:
+        raise BodyTooLarge(size, operation.largest_body)
+    if operation.body is not None and media_type_of(req) not in operation.takes:
+        raise UnsupportedMediaType(f"send {' or '.join(operation.takes)}, not {media_type_of(req)[:80]}")
+
+
+def media_type_of(req: func.HttpRequest) -> str:
+    """Of the body; JSON where nothing is said."""
+    return req.headers.get("content-type", "").partition(";")[0].strip().lower() or JSON
+
+
+def _without_body(response: func.HttpResponse) -> func.HttpResponse:
+    return func.HttpResponse(
+        status_code=response.status_code, headers=dict(response.headers), mimetype=response.mimetype
+    )

@@ -14,14 +14,12 @@ from email_functions.door import Call, door
 from email_functions.idempotency_key import refuse_key
 from email_functions.problems import json_response, problem_of
 from email_functions.schemas import EmailBody, batch_bodies
-from email_functions.validation import refuse_query
 
 blueprint = func.Blueprint()
 
 
 @door(blueprint)
 async def accept_email_batch(call: Call) -> func.HttpResponse:
-    refuse_query(call.req.params)
     refuse_key(call.req.headers)
     prepared = [_prepared(call, item) for item in batch_bodies(call.req.get_body())]
     records = iter(await call.core.outbox.accept_batch([one for one in prepared if isinstance(one, PreparedEmail)]))

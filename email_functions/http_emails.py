@@ -7,10 +7,11 @@ import azure.functions as func
 from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
-from email_functions.door import Call, door
+from email_functions.door import Call, door, media_type_of
 from email_functions.http_eml import draft_response
 from email_functions.idempotency_key import idempotency_key
-from email_functions.problems import UnsupportedMediaType, json_response
+from email_functions.operations import MIME
+from email_functions.problems import json_response
 from email_functions.schemas import email_body, eml_query, list_query, order_query
 from email_functions.validation import refuse_query
 
@@ -33,16 +34,12 @@ async def accept_email(call: Call) -> func.HttpResponse:
 
 
 def _prepared(call: Call) -> tuple[PreparedEmail, bool]:
-    media_type = call.req.headers.get("content-type", "").partition(";")[0].strip().lower()
-    match media_type:
-        case "message/rfc822":
-            order = order_query(call.req.params)
-            return call.core.outbox.prepare_mime(call.req.get_body(), order.order({}, pointer="?")), order.dry_run
-        case "application/json" | "":
-            refuse_query(call.req.params)
-            body = email_body(call.req.get_body())
-            return call.core.outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
-    raise UnsupportedMediaType(f"send application/json or message/rfc822, not {media_type[:80]}")
+    if media_type_of(call.req) == MIME:
+        order = order_query(call.req.params)
+        return call.core.outbox.prepare_mime(call.req.get_body(), order.order({}, pointer="?")), order.dry_run
+    refuse_query(call.req.params)
+    body = email_body(call.req.get_body())
+    return call.core.outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
 
 
 @door(blueprint)
@@ -56,7 +53,7 @@ async def list_emails(call: Call) -> func.HttpResponse:
 async def read_email(call: Call) -> func.HttpResponse:
     record = await call.core.outbox.read(call["id"])
     pause = await call.core.overview.waited_for(record)
-    return json_response(representations.email_and_what_it_waits_for(record, call.core.parameters, pause))
+    return json_response(representations.email_in_full(record, call.core.parameters, pause))
 
 
 @door(blueprint)

@@ -7,23 +7,17 @@ import azure.functions as func
 
 from email_core.draft_file import DraftFile
 from email_functions.door import Call, door
-from email_functions.problems import UnsupportedMediaType
 from email_functions.schemas import email_body
-from email_functions.validation import refuse_query
 
 blueprint = func.Blueprint()
 
 
 @door(blueprint)
 async def make_draft_file(call: Call) -> func.HttpResponse:
-    refuse_query(call.req.params)
     return draft_response(await asyncio.to_thread(_draft, call))
 
 
 def _draft(call: Call) -> DraftFile:
-    media_type = call.req.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in ("application/json", ""):
-        raise UnsupportedMediaType(f"send application/json, not {media_type[:80]}")
     return call.core.outbox.draft(email_body(call.req.get_body()).message())
 
 

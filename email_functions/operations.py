@@ -1,11 +1,26 @@
-"""Every call of the HTTP API in one table: its function, where it is found, and who may make it."""
+"""Every call of the HTTP API in one table: its function, where it is found, who may make it, what goes in, and what
+comes out. The doors are made by it, the OpenAPI document shows it, and a test compares it with the routes."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import azure.functions as func
 
 from email_core.caller import Role
+from email_functions import answers
+from email_functions.audit_schema import AuditQuery
+from email_functions.distributor_schema import DistributorBody
+from email_functions.rehearsal_schema import RehearsalBody
+from email_functions.schemas import BatchBody, EmailBody, EmlQuery, ListQuery, OrderBody
+from email_functions.secret_schema import SecretBody
+from email_functions.validation import Body
+
+JSON = "application/json"
+MIME = "message/rfc822"
+SMALL = 256 * 1024  # octets, of a body that is no mail
+HOST_LIMIT = 100 * 1024 * 1024  # octets: a larger body the host refuses by itself
 
 
 class Access(StrEnum):
@@ -20,10 +35,22 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
+    """`body` is the model of a JSON body, and `takes` the media types that a body may have; `query` is the model of the
+    query string. `answers` are those that are no problem: the type of a JSON body, a media type, or None for no body.
+    `problems` are the statuses that this call has beside those that any may have. `headers`: of the request, by name,
+    with what they are for."""
+
     method: str
     route: str
     access: Access
     summary: str
+    body: type[Body] | None = None
+    takes: tuple[str, ...] = (JSON,)
+    largest_body: int = SMALL
+    query: type[Body] | None = None
+    answers: Mapping[int, type | str | None] = field(default_factory=dict)
+    problems: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def auth_level(self) -> func.AuthLevel:
@@ -35,23 +62,144 @@ class Operation:
                 return func.AuthLevel.ADMIN
         return func.AuthLevel.FUNCTION
 
+    def matches(self, path: str) -> bool:
+        """Whether a path below the route prefix is this call's, whatever its method."""
+        return re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(self.route)), path, re.IGNORECASE) is not None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What can be read can be asked about without its body."""
+        return (self.method, "HEAD") if self.method == "GET" else (self.method,)
+
+
+_IDEMPOTENCY_KEY = {
+    "Idempotency-Key": "The same key with the same body again is the same email: answered as the first time, with "
+    "`Idempotency-Replayed: true`. A UUID is a good key."
+}
 
 OPERATIONS: dict[str, Operation] = {
-    "accept_email": Operation("POST", "emails", Access.SEND, "Send an email"),
-    "list_emails": Operation("GET", "emails", Access.READ, "List unsent mail or the history"),
-    "read_email": Operation("GET", "emails/{id}", Access.READ, "Read what became of an email"),
-    "read_email_content": Operation("GET", "emails/{id}/eml", Access.READ, "Read an email's message"),
-    "cancel_email": Operation("POST", "emails/{id}/cancel", Access.SEND, "Take an unsent email back"),
-    "resend_email": Operation("POST", "emails/{id}/resend", Access.SEND, "Send an email once more"),
-    "mark_email_sent": Operation("POST", "emails/{id}/mark-sent", Access.SEND, "Say that a held email was sent"),
-    "accept_email_batch": Operation("POST", "email-batches", Access.SEND, "Send up to 100 emails"),
-    "make_draft_file": Operation("POST", "eml", Access.SEND, "Make a draft for the user's own mail app"),
-    "read_distributor": Operation("GET", "distributor", Access.ADMIN, "Read how batch mail is sent"),
-    "change_distributor": Operation("PATCH", "distributor", Access.ADMIN, "Change how batch mail is sent"),
-    "list_providers": Operation("GET", "providers", Access.ADMIN, "List the providers and how each stands"),
-    "read_secret_state": Operation("GET", "secrets/{name}", Access.ADMIN, "Read whether a secret is set"),
-    "write_secret": Operation("PUT", "secrets/{name}", Access.ADMIN, "Set a secret"),
-    "send_test_email": Operation("POST", "test-email", Access.ADMIN, "Try a provider, step by step"),
-    "list_audit": Operation("GET", "audit", Access.ADMIN, "List who changed what"),
-    "health": Operation("GET", "health", Access.OPEN, "Whether this instance could do its work"),
+    "accept_email": Operation(
+        "POST",
+        "emails",
+        Access.SEND,
+        "Send an email",
+        body=EmailBody,
+        takes=(JSON, MIME),
+        largest_body=HOST_LIMIT,
+        query=OrderBody,
+        answers={202: answers.AcceptedEmail, 200: answers.DryRun},
+        problems=(409,),
+        headers=_IDEMPOTENCY_KEY,
+    ),
+    "list_emails": Operation(
+        "GET",
+        "emails",
+        Access.READ,
+        "List unsent mail or the history",
+        query=ListQuery,
+        answers={200: answers.EmailPage},
+    ),
+    "read_email": Operation(
+        "GET", "emails/{id}", Access.READ, "Read what became of an email", answers={200: answers.EmailInFull}
+    ),
+    "read_email_content": Operation(
+        "GET",
+        "emails/{id}/eml",
+        Access.READ,
+        "Read an email's message",
+        query=EmlQuery,
+        answers={200: MIME},
+    ),
+    "cancel_email": Operation(
+        "POST",
+        "emails/{id}/cancel",
+        Access.SEND,
+        "Take an unsent email back",
+        answers={200: answers.Email},
+        problems=(409,),
+    ),
+    "resend_email": Operation(
+        "POST",
+        "emails/{id}/resend",
+        Access.SEND,
+        "Send an email once more",
+        answers={202: answers.AcceptedEmail},
+        problems=(409,),
+    ),
+    "mark_email_sent": Operation(
+        "POST",
+        "emails/{id}/mark-sent",
+        Access.SEND,
+        "Say that a held email was sent",
+        answers={200: answers.Email},
+        problems=(409,),
+    ),
+    "accept_email_batch": Operation(
+        "POST",
+        "email-batches",
+        Access.SEND,
+        "Send up to 100 emails",
+        body=BatchBody,
+        largest_body=HOST_LIMIT,
+        answers={207: answers.BatchResult},
+    ),
+    "make_draft_file": Operation(
+        "POST",
+        "eml",
+        Access.SEND,
+        "Make a draft for the user's own mail app",
+        body=EmailBody,
+        largest_body=HOST_LIMIT,
+        answers={200: MIME},
+    ),
+    "read_distributor": Operation(
+        "GET", "distributor", Access.ADMIN, "Read how batch mail is sent", answers={200: answers.Distributor}
+    ),
+    "change_distributor": Operation(
+        "PATCH",
+        "distributor",
+        Access.ADMIN,
+        "Change how batch mail is sent",
+        body=DistributorBody,
+        answers={200: answers.Distributor},
+        problems=(409,),
+    ),
+    "list_providers": Operation(
+        "GET",
+        "providers",
+        Access.ADMIN,
+        "List the providers and how each stands",
+        answers={200: answers.Providers},
+    ),
+    "read_secret_state": Operation(
+        "GET", "secrets/{name}", Access.ADMIN, "Read whether a secret is set", answers={200: answers.Secret}
+    ),
+    "write_secret": Operation(
+        "PUT", "secrets/{name}", Access.ADMIN, "Set a secret", body=SecretBody, answers={204: None}
+    ),
+    "send_test_email": Operation(
+        "POST",
+        "test-email",
+        Access.ADMIN,
+        "Try a provider, step by step",
+        body=RehearsalBody,
+        answers={200: answers.Rehearsal},
+    ),
+    "list_audit": Operation(
+        "GET", "audit", Access.ADMIN, "List who changed what", query=AuditQuery, answers={200: answers.AuditPage}
+    ),
+    "health": Operation(
+        "GET", "health", Access.OPEN, "Whether this instance could do its work", answers={200: answers.Health}
+    ),
+    "read_openapi": Operation("GET", "openapi.json", Access.OPEN, "This document", answers={200: JSON}),
+    "show_docs": Operation("GET", "docs", Access.OPEN, "This document as a page", answers={200: "text/html"}),
+    "show_docs_part": Operation(
+        "GET", "docs/{name}", Access.OPEN, "What that page is made of", answers={200: "application/octet-stream"}
+    ),
 }
+
+
+def allowed_methods(path: str) -> list[str]:
+    """What may be done with a path, OPTIONS included; nothing where there is no such path."""
+    found = {method for one in OPERATIONS.values() if one.matches(path) for method in one.methods}
+    return sorted(found | {"OPTIONS"}) if found else []

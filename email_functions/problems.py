@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import azure.functions as func
@@ -28,6 +28,26 @@ logger = logging.getLogger(__name__)
 
 class UnsupportedMediaType(Exception):
     """The body's Content-Type is none that this door takes."""
+
+
+class NoSuchThing(Exception):
+    """The path names nothing."""
+
+
+class MethodNotAllowed(Exception):
+    """The path has calls, but none by this method."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"use one of {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class BodyTooLarge(Exception):
+    """Larger than any that this call takes. Both in octets."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"it has {size} octets, and at most {limit} are taken")
+        self.size, self.limit = size, limit
 
 
 class NotJson(Exception):
@@ -57,6 +77,14 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(422, "The request is not valid", _summary(error.problems), error.problems)
         case NotJson():
             return problem_response(400, "The body is not JSON", str(error), [FieldProblem("", str(error))])
+        case NoSuchThing():
+            return problem_response(404, "There is no such thing", str(error))
+        case MethodNotAllowed():
+            response = problem_response(405, "The method is not allowed", str(error))
+            response.headers["Allow"] = ", ".join(error.allowed)
+            return response
+        case BodyTooLarge():
+            return problem_response(413, "The body is too large", str(error), size=error.size, limit=error.limit)
         case UnsupportedMediaType():
             return problem_response(415, "The body has a type that is not taken", str(error))
         case EmailTooLarge():

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import overload
 
 from email_core.audit import AuditEvent
 from email_core.delivery_state import ENDED, Status
@@ -16,11 +16,12 @@ from email_core.record import MARKED_AS_SENT, EmailRecord
 from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
 from email_core.throttle import ThrottleStatus
+from email_functions import answers
 
 EMAILS = "/api/emails"
 
 
-def accepted(record: EmailRecord) -> dict[str, Any]:
+def accepted(record: EmailRecord) -> answers.AcceptedEmail:
     """The same for a replay, whatever has become of the email since."""
     own = f"{EMAILS}/{record.id}"
     return {
@@ -30,7 +31,7 @@ def accepted(record: EmailRecord) -> dict[str, Any]:
     }
 
 
-def dry_run(prepared: PreparedEmail, parameters: Parameters) -> dict[str, Any]:
+def dry_run(prepared: PreparedEmail, parameters: Parameters) -> answers.DryRun:
     """What would happen: nothing was stored, so there is no id to come back to."""
     record = prepared.record
     return {
@@ -45,13 +46,13 @@ def dry_run(prepared: PreparedEmail, parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def email_and_what_it_waits_for(record: EmailRecord, parameters: Parameters, pause: Pause | None) -> dict[str, Any]:
+def email_in_full(record: EmailRecord, parameters: Parameters, pause: Pause | None) -> answers.EmailInFull:
     """`pause` is that of its provider, which says of no email's own attempts anything."""
-    waits_for = {"provider": record.provider, **_pause(pause)} if pause else None
-    return email(record, parameters) | {"waits_for": waits_for}
+    waits_for: answers.EmailsPause | None = {"provider": record.provider, **_pause(pause)} if pause else None
+    return {**email(record, parameters), "waits_for": waits_for}
 
 
-def email(record: EmailRecord, parameters: Parameters) -> dict[str, Any]:
+def email(record: EmailRecord, parameters: Parameters) -> answers.Email:
     return {
         "id": record.id,
         "status": record.status.value,
@@ -92,7 +93,7 @@ def email(record: EmailRecord, parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def distributor(status: DistributorStatus) -> dict[str, Any]:
+def distributor(status: DistributorStatus) -> answers.Distributor:
     state = status.state
     return {
         "enabled": state.enabled,
@@ -113,7 +114,7 @@ def distributor(status: DistributorStatus) -> dict[str, Any]:
     }
 
 
-def audit_event(event: AuditEvent) -> dict[str, Any]:
+def audit_event(event: AuditEvent) -> answers.AuditEvent:
     change = event.change
     return {
         "id": event.id,
@@ -126,11 +127,11 @@ def audit_event(event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def secret(state: SecretState) -> dict[str, Any]:
+def secret(state: SecretState) -> answers.Secret:
     return {"set": state.set, "updated_at": _time(state.updated_at)}
 
 
-def provider(status: ProviderStatus) -> dict[str, Any]:
+def provider(status: ProviderStatus) -> answers.Provider:
     return {
         "name": status.name,
         "configured": status.configured,
@@ -144,7 +145,7 @@ def provider(status: ProviderStatus) -> dict[str, Any]:
     }
 
 
-def rehearsal(report: RehearsalReport) -> dict[str, Any]:
+def rehearsal(report: RehearsalReport) -> answers.Rehearsal:
     return {
         "outcome": report.outcome.value,
         "reply": report.reply,
@@ -162,7 +163,7 @@ def rehearsal(report: RehearsalReport) -> dict[str, Any]:
     }
 
 
-def _limit(status: ThrottleStatus) -> dict[str, Any]:
+def _limit(status: ThrottleStatus) -> answers.Limit:
     return {
         "per_minute": status.limit,
         "in_force": status.in_force,
@@ -173,7 +174,7 @@ def _limit(status: ThrottleStatus) -> dict[str, Any]:
     }
 
 
-def _pause(pause: Pause) -> dict[str, Any]:
+def _pause(pause: Pause) -> answers.Pause:
     return {
         "until": _time(pause.until),
         "refusals": pause.refusals,
@@ -182,14 +183,14 @@ def _pause(pause: Pause) -> dict[str, Any]:
     }
 
 
-def links(record: EmailRecord) -> dict[str, str]:
+def links(record: EmailRecord) -> answers.Links:
     """Relative to the host, with its route prefix; `cancel` is there while it may still work."""
     own = f"{EMAILS}/{record.id}"
-    cancel = {} if record.status in ENDED else {"cancel": f"{own}/cancel"}
-    return {"self": own, "eml": f"{own}/eml"} | cancel
+    found: answers.Links = {"self": own, "eml": f"{own}/eml"}
+    return found if record.status in ENDED else {**found, "cancel": f"{own}/cancel"}
 
 
-def _recipient(record: EmailRecord, address: str) -> dict[str, Any]:
+def _recipient(record: EmailRecord, address: str) -> answers.EmailRecipient:
     """One whose fate is not its own has the email's, with what the provider said of all."""
     result = record.results.get(address)
     if result is None or result.status is Status.UNSENT:
@@ -226,10 +227,10 @@ def _last_diagnosis(record: EmailRecord) -> Diagnosis | None:
     return by_id(next(filter(None, ids), ""))
 
 
-def _own_diagnosis(record: EmailRecord) -> dict[str, str] | None:
+def _own_diagnosis(record: EmailRecord) -> answers.EmailDiagnosis | None:
     """With what comes next, so that nobody mends or sends again what is tried again anyway."""
     found = _diagnosis(_last_diagnosis(record))
-    return None if found is None else found | {"next": _next(record)}
+    return None if found is None else {**found, "next": _next(record)}
 
 
 def _next(record: EmailRecord) -> str:
@@ -250,14 +251,22 @@ def _expiry(record: EmailRecord, parameters: Parameters) -> datetime | None:
     return record.expires_at if record.ended else record.expiry(parameters.expiration_days)
 
 
-def _diagnosis(found: Diagnosis | None) -> dict[str, str] | None:
+def _diagnosis(found: Diagnosis | None) -> answers.Diagnosis | None:
     if found is None:
         return None
     return {"id": found.id, "title": found.title, "explanation": found.explanation, "fix": found.fix}
 
 
-def _address(address: Address) -> dict[str, str]:
+def _address(address: Address) -> answers.NamedAddress:
     return {"address": address.address, "name": address.name}
+
+
+@overload
+def _time(moment: datetime) -> str: ...
+
+
+@overload
+def _time(moment: None) -> None: ...
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -16,11 +16,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import to_json
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, to_json
 
 from email_core.addresses import parse_address
 from email_core.delivery_state import ENDED, Status
@@ -84,15 +87,28 @@ class AddressBody(Body):
         parse_address(self.address, self.name)
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        reference = handler(schema)
+        definition = handler.resolve_ref_schema(reference)
+        written_out = {
+            name: definition.pop(name) for name in ("type", "properties", "required", "additionalProperties")
+        }
+        definition["anyOf"] = [{"type": "string"}, written_out]
+        return reference
+
     def to_core(self) -> Address:
         return parse_address(self.address, self.name)
 
 
 class AttachmentBody(Body):
     name: Annotated[Line, Field(min_length=1, max_length=255)]
-    content: bytes
+    content: Annotated[bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
+    """The file, in base64."""
     content_type: Annotated[Line, Field(max_length=255)] | None = None
+    """Left out: by the end of its name."""
     inline: bool = False
+    """Shown within the HTML, by `cid:<content_id>`."""
     content_id: Annotated[Line, Field(max_length=255)] | None = None
 
     @field_validator("name")
@@ -163,11 +179,17 @@ class OrderBody(Body):
     """How an email is to be sent: in the JSON body, or in the query string beside a message/rfc822 body."""
 
     mode: Mode = Mode.BATCH
+    """Batch mail is sent by the distributor within the limits; interactive mail goes at once."""
     user: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
+    """A known user: From and provider come from its options."""
     provider: Annotated[Line, Field(max_length=64)] | None = None
+    """smtp, graph or exchange. Left out: by the rules."""
     send_at: Moment | None = None
+    """Not before this time."""
     expires_at: Moment | None = None
+    """Not after this time: then it becomes Expired."""
     dry_run: bool = False
+    """Only tell what would happen: nothing is stored."""
 
     def order(self, metadata: Mapping[str, str], pointer: str = "/") -> Order:
         return Order(
@@ -183,6 +205,7 @@ class OrderBody(Body):
 
 class EmailBody(OrderBody):
     sender: AddressBody | None = Field(None, alias="from")
+    """Left out: by the rules, at last the parameter default_sender."""
     to: Addresses = []
     cc: Addresses = []
     bcc: Addresses = []
@@ -191,10 +214,13 @@ class EmailBody(OrderBody):
     text: str | None = None
     html: str | None = None
     template: str | None = None
+    """For later: there are no templates yet."""
     attachments: Annotated[list[AttachmentBody], Field(max_length=250)] = []
     headers: Annotated[dict[str, Line], Field(max_length=_MOST_HEADERS)] = {}
+    """X- headers, List-Unsubscribe, References and In-Reply-To."""
     importance: Importance = Importance.NORMAL
     metadata: Annotated[dict[Line, Line], Field(max_length=_MOST_METADATA)] = {}
+    """References of your own, which a list can be searched for."""
 
     @field_validator("template")
     @classmethod
@@ -262,17 +288,24 @@ class ListQuery(Body):
     model_config = ConfigDict(strict=False)
 
     view: View = View.HISTORY
+    """unsent: Unsent and Sending. history: what ended."""
     status: Status | None = None
     sender: Line | None = None
+    """The From address."""
     recipient: Line | None = None
+    """The address of one of its recipients."""
     provider: Line | None = None
     mode: Mode | None = None
     user: Line | None = None
     since: Moment | None = Field(None, alias="from")
+    """Accepted at this time or later."""
     until: Moment | None = Field(None, alias="to")
+    """Accepted before this time."""
     q: Line | None = None
+    """A part of the subject."""
     limit: Annotated[int, Field(ge=1, le=500)] = 50
     cursor: str | None = None
+    """The `next` of the page before."""
 
     @field_validator("sender", "recipient")
     @classmethod
@@ -316,12 +349,20 @@ class EmlQuery(Body):
     model_config = ConfigDict(strict=False)
 
     draft: bool = False
+    """Ready to send, with Bcc, for a mail app."""
 
 
 class BatchBody(Body):
     """The emails are checked one by one: a bad one does not sink the others."""
 
-    emails: Annotated[list[Any], Field(min_length=1, max_length=MOST_EMAILS)]
+    emails: Annotated[
+        list[Any],
+        Field(
+            min_length=1,
+            max_length=MOST_EMAILS,
+            json_schema_extra={"items": {"$ref": "#/components/schemas/EmailBody"}},
+        ),
+    ]
 
 
 def email_body(body: bytes) -> EmailBody:

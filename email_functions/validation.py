@@ -30,7 +30,7 @@ _NOT_JSON = {  # what the parser says begins so; and what is said of it
 class Body(BaseModel):
     """Unknown fields are refused, types are not guessed, and no error repeats what was sent."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 Model = TypeVar("Model", bound=Body)

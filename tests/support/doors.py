@@ -50,13 +50,18 @@ def trigger_of(function) -> dict[str, Any]:
     return function.get_trigger().get_dict_repr()
 
 
+def route_pattern(route: str) -> re.Pattern[str]:
+    one_segment = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route)
+    return re.compile(re.sub(r"\{\*(\w+)\}", r"(?P<\1>.*)", one_segment), re.IGNORECASE)
+
+
 @cache
 def routes() -> tuple[tuple[re.Pattern[str], frozenset[str], Any], ...]:
     found = []
     for function in functions():
         trigger = trigger_of(function)
         if trigger["type"] == "httpTrigger":
-            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", trigger["route"]), re.IGNORECASE)
+            pattern = route_pattern(trigger["route"])
             found.append((pattern, frozenset(map(str, trigger["methods"])), function.get_user_function()))
     return tuple(found)
 

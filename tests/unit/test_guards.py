@@ -29,6 +29,8 @@ NAMES = [function.get_function_name() for function in functions()]
 FUNCTIONS = {function.get_function_name(): function for function in functions()}
 HTTP = {name: trigger_of(one) for name, one in FUNCTIONS.items() if trigger_of(one)["type"] == "httpTrigger"}
 
+CATCH_ALL = "wrong_call"
+
 # Opens nothing, starts nothing, asks nobody: what the worker needs of an import.
 IMPORT_WITHOUT_IO = """
 import sys
@@ -123,10 +125,12 @@ def test_timer_is_expected_as_often_as_its_schedule_says(name):
 
 def example_of(route):
     """A path that only this route is meant for."""
-    return re.sub(r"\{\w+\}", "8227505999999-03-k3j9x2m4pqrs", route)
+    return re.sub(r"\{\*?\w+\}", "8227505999999-03-k3j9x2m4pqrs", route)
 
 
 def hides(route, path):
+    if "*" in route:
+        return True
     return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path, re.IGNORECASE)
 
 
@@ -143,19 +147,32 @@ def test_no_route_hides_a_later_one():
 
 @pytest.mark.parametrize("name", HTTP)
 def test_a_route_is_one_that_the_host_serves(name):
-    assert re.fullmatch(r"(?!admin|runtime)[a-z{][A-Za-z0-9{}./-]*", HTTP[name]["route"])
+    assert re.fullmatch(r"(?!admin|runtime)[a-z{][A-Za-z0-9{}*./-]*", HTTP[name]["route"])
     assert HTTP[name]["methods"], "without methods it would take GET and POST"
 
 
 def test_every_operation_has_its_door_and_every_door_its_operation():
     """So that no function is left without a rule of who may call it."""
-    routes = {name: (one.method, one.route, one.auth_level) for name, one in OPERATIONS.items()}
-    assert {name: (*map(str, one["methods"]), one["route"], one["authLevel"]) for name, one in HTTP.items()} == routes
+    wanted = {name: (one.route, one.methods, one.auth_level) for name, one in OPERATIONS.items()}
+    assert {name: found_in(one) for name, one in HTTP.items() if name != CATCH_ALL} == wanted
+
+
+def found_in(trigger):
+    return trigger["route"], tuple(map(str, trigger["methods"])), trigger["authLevel"]
+
+
+def test_what_is_no_call_comes_to_the_catch_all_and_nothing_else_does():
+    assert max(HTTP, key=str.lower) == CATCH_ALL
+    assert "*" in HTTP[CATCH_ALL]["route"]
+    assert not any("*" in one["route"] for name, one in HTTP.items() if name != CATCH_ALL)
+
+
+OPEN = {"health", "read_openapi", "show_docs", "show_docs_part", CATCH_ALL}
 
 
 @pytest.mark.parametrize("name", HTTP)
-def test_only_health_is_open_to_all(name):
-    assert (str(HTTP[name]["authLevel"]).lower().endswith("anonymous")) == (name == "health")
+def test_only_health_and_the_documentation_are_open_to_all(name):
+    assert (str(HTTP[name]["authLevel"]).lower().endswith("anonymous")) == (name in OPEN)
 
 
 # ---- settings

@@ -19,22 +19,20 @@ from email_core.errors import (
     StorageUnavailable,
     UnknownSecret,
 )
-from email_functions.door import answered
+from email_functions.door import guarded
 from email_functions.problems import NotJson, UnsupportedMediaType, json_response
-from tests.support.doors import open_doors
 
 REQUEST = func.HttpRequest("GET", "/api/x", body=b"")
 
 
 async def answer_to(error: BaseException | None = None) -> func.HttpResponse:
-    @answered
-    async def door(call):
+    @guarded
+    async def door(req):
         if error is not None:
             raise error
         return json_response({"name": "Zoë"}, 201, {"Location": "/api/x/1"})
 
-    with open_doors():
-        return await door(REQUEST)
+    return await door(REQUEST)
 
 
 def problem_of(response):

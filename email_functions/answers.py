@@ -1,0 +1,275 @@
+"""What callers get to see, as types: `representations` makes values of them, the OpenAPI document their schemas.
+
+A time is RFC 3339 in UTC, to the millisecond, ending in Z.
+"""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict  # pydantic wants this one below Python 3.12
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+StatusName = Literal["Unsent", "Sending", "Sent", "Failed", "Expired", "Canceled"]
+ModeName = Literal["batch", "interactive"]
+
+
+class ProblemError(TypedDict):
+    """One thing that is wrong: where (a JSON pointer into the body, `?name` of the query string, a header's name), and
+    what to do about it."""
+
+    pointer: str
+    detail: str
+
+
+@with_config(ConfigDict(extra="allow"))
+class Problem(TypedDict):
+    """RFC 9457. Some kinds have further members, like `size` and `limit` of an email that is too large."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: NotRequired[list[ProblemError]]
+
+
+class Links(TypedDict):
+    """Relative to the host. `cancel` is there while it may still work."""
+
+    self: str
+    eml: str
+    cancel: NotRequired[str]
+
+
+class AcceptedEmail(TypedDict):
+    id: str
+    status: StatusName
+    links: Links
+
+
+class NamedAddress(TypedDict):
+    address: str
+    name: str
+
+
+class Diagnosis(TypedDict):
+    """What an answer of a provider means, and what to do about it."""
+
+    id: str
+    title: str
+    explanation: str
+    fix: str
+
+
+class EmailDiagnosis(Diagnosis):
+    """`next`: what happens by itself."""
+
+    next: str
+
+
+DryRun = TypedDict(
+    "DryRun",
+    {
+        "dry_run": Literal[True],
+        "mode": ModeName,
+        "provider": str,
+        "from": NamedAddress,
+        "recipients": list[str],
+        "size": int,
+        "send_at": Time | None,
+        "expires_at": Time | None,
+    },
+)
+
+
+class EmailAttempt(TypedDict):
+    """One try to send. `reply` is the provider's own words, `trace` names the calls for the provider's support."""
+
+    at: Time
+    provider: str
+    outcome: str
+    reply: str
+    seconds: float
+    trace: str | None
+
+
+class EmailRecipient(TypedDict):
+    address: str
+    status: StatusName
+    reply: str | None
+    diagnosis: Diagnosis | None
+
+
+Email = TypedDict(
+    "Email",
+    {
+        "id": str,
+        "status": StatusName,
+        "mode": ModeName,
+        "provider": str,
+        "user": str | None,
+        "from": NamedAddress,
+        "to": list[NamedAddress],
+        "cc": list[NamedAddress],
+        "bcc": list[NamedAddress],
+        "subject": str,
+        "size": int,
+        "created_at": Time,
+        "updated_at": Time,
+        "ended_at": Time | None,
+        "send_at": Time | None,
+        "expires_at": Time | None,
+        "next_attempt_at": Time | None,
+        "held": bool,
+        "deferrals": int,
+        "deferred": str | None,
+        "attempts": list[EmailAttempt],
+        "recipients": list[EmailRecipient],
+        "message_id": str,
+        "metadata": dict[str, str],
+        "diagnosis": EmailDiagnosis | None,
+        "links": Links,
+    },
+)
+
+
+class Pause(TypedDict):
+    """Why nothing goes through a provider, and until when. `refusals` counts those since it last worked."""
+
+    until: Time
+    refusals: int
+    reply: str
+    diagnosis: Diagnosis | None
+
+
+class EmailsPause(Pause):
+    provider: str
+
+
+class EmailInFull(Email):
+    """`waits_for`: the pause of its provider, where that is what keeps it waiting."""
+
+    waits_for: EmailsPause | None
+
+
+class EmailPage(TypedDict):
+    """`next` is the `cursor` of the page after this one, null where nothing is left. A page may be short, even empty,
+    and have a next one."""
+
+    items: list[Email]
+    next: str | None
+
+
+class AcceptedItem(TypedDict):
+    status: Literal[202]
+    id: str
+    links: Links
+
+
+class RefusedItem(TypedDict):
+    status: int
+    problem: Problem
+
+
+class BatchResult(TypedDict):
+    """One item for each email, in their order."""
+
+    items: list[AcceptedItem | RefusedItem]
+
+
+class Recurrence(TypedDict):
+    every_minutes: int
+    end_after_runs: int | None
+    end_date: str | None
+
+
+class Distributor(TypedDict):
+    """`on` is false where the recurrence has come to its end. `rate`: emails sent in the last minute."""
+
+    enabled: bool
+    recurrence: Recurrence
+    on: bool
+    runs: int
+    last_run: Time | None
+    next_run: Time | None
+    backlog: int
+    backlog_is_more: bool
+    oldest: Time | None
+    sending: int
+    rate: int
+
+
+class AuditBy(TypedDict):
+    id: str
+    name: str
+
+
+class AuditEvent(TypedDict):
+    id: str
+    at: Time
+    by: AuditBy
+    action: str
+    subject: str
+    before: str | None
+    after: str | None
+
+
+class AuditPage(TypedDict):
+    items: list[AuditEvent]
+    next: str | None
+
+
+class Secret(TypedDict):
+    """Never the value."""
+
+    set: bool
+    updated_at: Time | None
+
+
+class Limit(TypedDict):
+    """`per_minute`: 0 means none. `in_force` is less while the provider says that it is too much. `in_line`: emails
+    that wait behind what is reserved."""
+
+    per_minute: int
+    in_force: int
+    used_last_minute: int
+    reserved_ahead: int
+    in_line: int
+    next_at: Time | None
+
+
+class Provider(TypedDict):
+    name: str
+    configured: bool
+    enabled: bool
+    batch: bool
+    interactive: bool
+    paused: Pause | None
+    limit: Limit
+    warnings: list[str]
+    features: dict[str, Any]
+
+
+class Providers(TypedDict):
+    items: list[Provider]
+
+
+class RehearsalStep(TypedDict):
+    name: str
+    outcome: Literal["succeeded", "failed"]
+    detail: str
+    seconds: float
+
+
+class Rehearsal(TypedDict):
+    """What became of a test email, step by step."""
+
+    outcome: str
+    reply: str
+    seconds: float
+    steps: list[RehearsalStep]
+    diagnosis: Diagnosis | None
+
+
+class Health(TypedDict):
+    status: Literal["ok"]

@@ -1,0 +1,69 @@
+"""The document says what the doors do; the doors' own tests say that they do it."""
+
+import json
+
+import pytest
+
+from dev.reference import OPENAPI, openapi
+from email_functions.openapi import openapi_document
+from email_functions.operations import OPERATIONS, Access
+
+DOCUMENT = openapi_document()
+CALLS = {call["operationId"]: call for path in DOCUMENT["paths"].values() for call in path.values()}
+
+
+def references(value):
+    if isinstance(value, dict):
+        yield from ([value["$ref"]] if "$ref" in value else [])
+        for one in value.values():
+            yield from references(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from references(one)
+
+
+def test_document_in_the_docs_is_the_one_that_is_served():
+    assert OPENAPI.read_text() == openapi(), "run python -m dev.reference"
+
+
+def test_every_call_is_described():
+    assert set(CALLS) == set(OPERATIONS)
+
+
+def test_every_reference_leads_somewhere():
+    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert set(references(DOCUMENT)) <= known
+
+
+def test_no_schema_is_left_over():
+    used = set(references(DOCUMENT))
+    assert {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]} <= used
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_call_has_an_answer_that_is_no_problem(name):
+    assert any(200 <= int(status) < 300 for status in CALLS[name]["responses"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_call_that_is_not_open_says_whom_it_may_refuse(name):
+    is_open = OPERATIONS[name].access is Access.OPEN
+    assert ({"401", "403"} <= set(CALLS[name]["responses"])) is not is_open
+    assert (CALLS[name].get("security") == []) is is_open
+
+
+def test_address_may_be_a_text_or_an_object():
+    text, written_out = DOCUMENT["components"]["schemas"]["AddressBody"]["anyOf"]
+    assert (text["type"], written_out["required"]) == ("string", ["address"])
+
+
+def test_time_of_a_query_may_be_left_out_but_not_null():
+    parameters = {one["name"]: one for one in CALLS["list_emails"]["parameters"]}
+    assert parameters["from"]["schema"] == {"format": "date-time", "type": "string"}
+    assert parameters["limit"]["schema"] == {"default": 50, "maximum": 500, "minimum": 1, "type": "integer"}
+
+
+async def test_served_as_json_with_the_docs_beside_it(doors):
+    answer = await doors.get("/api/openapi.json")
+    assert (answer.status, answer.media_type) == (200, "application/json")
+    assert answer.json == json.loads(OPENAPI.read_text())
