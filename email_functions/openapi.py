@@ -16,6 +16,7 @@ PROBLEM = "application/problem+json"
 _REFERENCE = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+_ONE_SEGMENT = {"type": "string", "pattern": "^[^/\\x00-\\x1f\\x7f]+$"}
 _REQUEST_ID = {"X-Request-Id": {"description": "Stands in the log, too.", "schema": {"type": "string"}}}
 
 DESCRIPTION = """\
@@ -42,6 +43,7 @@ def openapi_document() -> Schema:
         "info": {"title": "Email subsystem", "version": VERSION, "description": DESCRIPTION, "license": _LICENSE},
         "servers": [{"url": "/api"}],
         "security": [{"functionKey": []}, {"entra": []}],
+        "tags": [{"name": name} for name in _TAGS],
         "paths": _paths(schemas),
         "components": {
             "schemas": dict(sorted(definitions.items())),
@@ -50,6 +52,7 @@ def openapi_document() -> Schema:
     }
 
 
+_TAGS = ("Mail", "Users", "Administration", "This app")
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _SECURITY = {
     "functionKey": {
@@ -99,7 +102,7 @@ def _described(name: str, operation: Operation, schemas: dict[Any, Schema]) -> S
     described: Schema = {
         "operationId": name,
         "summary": operation.summary,
-        "tags": [operation.route.partition("/")[0].partition(".")[0]],
+        "tags": [_tag(operation)],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
         "responses": dict(sorted(_responses(operation, schemas))),
     }
@@ -117,9 +120,14 @@ def _described(name: str, operation: Operation, schemas: dict[Any, Schema]) -> S
     return described
 
 
+def _tag(operation: Operation) -> str:
+    mail, people, administration, app = _TAGS
+    return {Access.ADMIN: administration, Access.OPEN: app, Access.SIGNED_IN: people}.get(operation.access, mail)
+
+
 def _path_parameters(operation: Operation) -> Iterator[Schema]:
     for name in _PARAMETER.findall(operation.route):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        yield {"name": name, "in": "path", "required": True, "schema": _ONE_SEGMENT}
 
 
 def _query_parameters(operation: Operation) -> Iterator[Schema]:
