@@ -40,7 +40,7 @@ MOST_RECIPIENTS = 500
 CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
     "smtp": ("smtp_server", "Name the outgoing mail server there."),
     "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
-    "exchange": ("exchange_server", "Name your Exchange Server there, or choose another batch_provider."),
+    "exchange": ("exchange_server", "Name your Exchange Server there."),
 }
 
 logger = logging.getLogger(__name__)
