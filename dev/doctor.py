@@ -4,7 +4,7 @@ import os
 import sys
 
 from dev.environment import SettingsError, local_environment, read_values
-from dev.graph import graph_settings
+from dev.graph import graph_settings, trust_in
 from dev.ports import PortError, Ports
 from dev.run import ROOT
 from email_core.doctor.__main__ import run
@@ -17,7 +17,9 @@ def main() -> int:
         ports = Ports.from_environment(os.environ)
         environment = local_environment(ports, settings, sample, os.environ)
         if ports.graph is not None:
-            environment |= graph_settings(ports, ROOT / (os.environ.get("LOCAL_DIR") or ".local"), environment)
+            local = ROOT / (os.environ.get("LOCAL_DIR") or ".local")
+            environment |= graph_settings(ports, local, environment)
+            os.environ.update(trust_in(local))  # OpenSSL and requests read it there, in this process
     except (PortError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

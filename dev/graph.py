@@ -1,7 +1,8 @@
 """`GRAPH=fake make run`: a stand-in of Microsoft Graph and its login server, and the functions send through it.
 
-What it is sent goes on to the local inbox. It takes any mailbox and any sender, and speaks real TLS with a certificate
-authority of its own, which the functions are told to trust. `python -m dev.graph` is the stand-in alone.
+What it is sent goes on to the local inbox. It takes any mailbox and any sender, but for the mailboxes whose name asks
+for a trouble, and speaks real TLS with a certificate authority of its own, which the functions are told to trust.
+`python -m dev.graph` is the stand-in alone.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import asyncio
 import os
 import smtplib
 import ssl
+from collections import Counter
 from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -18,10 +20,43 @@ from typing import Any
 import trustme
 
 from dev.ports import HOST, Ports
-from tests.fakes.graph import CLIENT, TENANT, GraphServer, Sent
+from email_core.mime.adopt import header_lines
+from email_core.mime.wire import head_and_body, joined
+from tests.fakes.graph import AFTER, CLIENT, TENANT, GraphServer, Sent, fault, throttled
+from tests.fakes.https import Response
 
 SECRET = "of-the-stand-in"
 PREFIX = "EmailParameters__graph_"
+SENDS = ("sendMail", "send")
+_DENIED = fault(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+PASSING: dict[str, Response | str] = {  # the first time; then all is well, until the next email
+    "throttled": throttled("RequestRate", "20"),
+    "busy": fault(503, "ErrorServerBusy", "The server is busy. Try again later.", retry_after="10"),
+    "lost": AFTER,
+}
+LASTING = {
+    "no-consent": _DENIED,
+    "not-allowed": fault(
+        403,
+        "ErrorAccessDenied",
+        "Access to OData is disabled: [RAOP] : Blocked by tenant configured AppOnly AccessPolicy settings.",
+    ),
+    "not-as": fault(
+        403,
+        "ErrorSendAsDenied",
+        "The user account which was used to submit this request does not have the right to send mail on behalf of the "
+        "specified sending account.",
+    ),
+    "unknown": fault(404, "ErrorInvalidUser", "The requested user is invalid."),
+    "on-premises": fault(
+        404,
+        "MailboxNotEnabledForRESTAPI",
+        "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+    ),
+    "full": fault(507, "ErrorQuotaExceeded", "The mailbox has exceeded its maximum mailbox size."),
+    "used-up": fault(403, "ErrorExceededMessageLimit", "The message limit of the mailbox is exceeded."),
+    "blocked": fault(403, "ErrorAccountSuspend", "The account is suspended."),
+}
 
 
 class Anything(set):
@@ -29,6 +64,22 @@ class Anything(set):
 
     def __contains__(self, one: Any) -> bool:
         return True
+
+
+class Troubles:
+    """What Graph makes of a mailbox whose name asks for it, as docs/how-to/register-graph-app.md lists them."""
+
+    def __init__(self) -> None:
+        self._sendings: Counter[str] = Counter()
+
+    def __call__(self, step: str, mailbox: str) -> Response | str | None:
+        name = mailbox.partition("@")[0].lower()
+        if name == "no-large-mail":
+            return _DENIED if step == "draft" else None
+        if name in PASSING and step in SENDS:
+            self._sendings[name] += 1
+            return PASSING[name] if self._sendings[name] % 2 else None
+        return LASTING.get(name)
 
 
 def folder_in(local: Path) -> Path:
@@ -49,8 +100,11 @@ def graph_settings(ports: Ports, local: Path, given: Mapping[str, str]) -> dict[
         "EmailParameters__batch_provider": "graph",
     }
     addresses = {f"{PREFIX}address": address, f"{PREFIX}login_address": address}
-    trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(bundle_in(local)))
-    return {name: value for name, value in usual.items() if not given.get(name)} | addresses | trust
+    return {name: value for name, value in usual.items() if not given.get(name)} | addresses | trust_in(local)
+
+
+def trust_in(local: Path) -> dict[str, str]:
+    return dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(bundle_in(local)))
 
 
 def keep_secret(local: Path) -> str:
@@ -77,21 +131,44 @@ def tls_context(local: Path) -> ssl.SSLContext:
 
 
 def as_mime(sent: Sent) -> bytes:
-    """With its files; JSON as the message that Exchange would make of it, roughly."""
+    """As its recipients get it: with its files and without its Bcc; JSON as the message that Exchange would make of it,
+    roughly."""
     if sent.mime is not None and not sent.files:
-        return sent.mime
+        return _without_bcc(sent.mime)
     message = sent.parsed if sent.mime is not None else _from_json(sent.message)
+    del message["Bcc"]
     if sent.files and message.get_content_type() != "multipart/mixed":
         message.make_mixed()
+    told = {one["name"]: one for one in sent.attached}
     for name, octets in sent.files.items():
-        message.add_attachment(octets, maintype="application", subtype="octet-stream", filename=name)
+        _attach(message, name, octets, told.get(name, {}))
     return message.as_bytes(policy=SMTP)
+
+
+def _without_bcc(mime: bytes) -> bytes:
+    head, rest = head_and_body(mime)
+    kept = [line + b"\r\n" for name, line in header_lines(head) if name != b"bcc"]
+    return joined([*kept, b"\r\n", rest])
+
+
+def _attach(message: EmailMessage, name: str, octets: bytes, told: Mapping[str, Any]) -> None:
+    main, _, sub = (told.get("contentType") or "application/octet-stream").partition("/")
+    message.add_attachment(
+        octets,
+        maintype=main,
+        subtype=sub,
+        filename=name,
+        disposition="inline" if told.get("isInline") else "attachment",
+        cid=f"<{told['contentId']}>" if told.get("contentId") else None,
+    )
 
 
 def _from_json(said: dict[str, Any]) -> EmailMessage:
     message = EmailMessage()
     message["From"] = said["from"]["emailAddress"]["address"]
-    message["To"] = ", ".join(one["emailAddress"]["address"] for one in said["toRecipients"])
+    for name, recipients in (("To", "toRecipients"), ("Cc", "ccRecipients")):
+        if said.get(recipients):
+            message[name] = ", ".join(one["emailAddress"]["address"] for one in said[recipients])
     message["Subject"] = said["subject"]
     message.set_content(said["body"]["content"], subtype="html" if said["body"]["contentType"] == "html" else "plain")
     return message
@@ -110,6 +187,7 @@ async def serve(port: int, inbox: int, local: Path) -> None:
         send_as=Anything(),
         secret=keep_secret(local),
         on_sent=lambda sent: hand_on(sent, inbox),
+        fault_of=Troubles(),
     )
     await server.start()
     print(f"The stand-in of Graph: {server.address}", flush=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from email_core.message import Message
 from email_core.mime import as_draft, build_draft
-from email_core.record import EmailRecord, unique_addresses
+from email_core.record import EmailRecord
 from email_core.text import without_control_characters
 
 LONGEST_NAME = 100  # characters: a path has 260 on Windows
@@ -30,7 +30,7 @@ def draft_of_message(message: Message) -> DraftFile:
 
 def draft_of_email(record: EmailRecord, mime: bytes) -> DraftFile:
     """Of an email that was accepted, with the Bcc that its MIME does not have."""
-    return DraftFile(file_name(record.subject), as_draft(mime, unique_addresses(record.bcc)))
+    return DraftFile(file_name(record.subject), as_draft(mime, record.bcc))
 
 
 def file_name(subject: str) -> str:

@@ -42,7 +42,7 @@ class EmailTooLarge(EmailSubsystemError):
     """The finished message is larger than the parameter `attachment_size_limit` allows. Sizes in octets."""
 
     def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"The message has {size} octets; the limit is {limit}")
+        super().__init__(f"The message has {size} octets; the limit is {limit} (the parameter attachment_size_limit)")
         self.size = size
         self.limit = limit
 

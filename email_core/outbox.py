@@ -40,7 +40,7 @@ MOST_RECIPIENTS = 500
 CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
     "smtp": ("smtp_server", "Name the outgoing mail server there."),
     "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
-    "exchange": ("exchange_server", "Name your Exchange Server there, or choose another batch_provider."),
+    "exchange": ("exchange_server", "Name your Exchange Server there."),
 }
 
 logger = logging.getLogger(__name__)
@@ -176,13 +176,10 @@ class Outbox:
         return stored.record, await whole(await self._emails.content(stored))
 
     def draft(self, message: Message) -> DraftFile:
-        """The message as a file for the user's own mail app. It may yet lack a sender or recipients: the user adds
-        them. Raises EmailTooLarge."""
+        """The message as a file for the user's own mail app. It may yet lack recipients: the user adds them; and a
+        sender: that is the user, whose mail app knows it. Raises EmailTooLarge."""
         self._check_size(message.least_size)
-        sender = message.sender
-        if sender is None and self._parameters.default_sender:
-            sender = default_address(self._parameters.default_sender)
-        draft = draft_of_message(replace(message, sender=sender))
+        draft = draft_of_message(message)
         self._check_size(len(draft.content))
         return draft
 

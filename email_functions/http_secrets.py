@@ -21,7 +21,7 @@ async def read_secret_state(call: Call) -> func.HttpResponse:
 @door(blueprint)
 async def write_secret(call: Call) -> func.HttpResponse:
     name = secret_name(call["name"])
-    value = secret_value(call.req.get_body())
+    value = secret_value(name, call.req.get_body())
     async with call.core.audit.records(call.caller, Change(Action.SECRET_SET, name.value)):
         await call.core.secrets.put(name, value)
     provider = call.core.providers.get(name.provider)

@@ -4,21 +4,28 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from email_core.secret_store.base import LONGEST_VALUE
+from email_core.secret_store.base import LONGEST_VALUE, SecretName
 from email_core.text import has_control_character
 from email_functions.validation import Body, from_json
 
 
-class SecretBody(Body):
+class _SecretBody(Body):
     value: Annotated[str, Field(repr=False)]
 
     @field_validator("value")
     @classmethod
-    def _can_be_meant(cls, value: str) -> str:
+    def _is_there(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("is empty")
         if len(value.encode()) > LONGEST_VALUE:
             raise ValueError(f"is too long: at most {LONGEST_VALUE} octets")
+        return value
+
+
+class SecretBody(_SecretBody):
+    @field_validator("value")
+    @classmethod
+    def _can_be_meant(cls, value: str) -> str:
         if value.endswith(("\n", "\r")):
             raise ValueError("ends with a line break, which was pasted with it: leave it out")
         if value != value.strip():
@@ -28,6 +35,16 @@ class SecretBody(Body):
         return value
 
 
-def secret_value(body: bytes) -> str:
+class CertificateBody(_SecretBody):
+    @field_validator("value")
+    @classmethod
+    def _is_text(cls, value: str) -> str:
+        """Its lines stay; what stands around them was pasted with it, and means nothing in PEM or base64."""
+        if any(map(has_control_character, value.split())):
+            raise ValueError("has a control character: give PEM, or PKCS #12 in base64")
+        return value.strip()
+
+
+def secret_value(name: SecretName, body: bytes) -> str:
     """Raises NotJson or InvalidEmail, without the value."""
-    return from_json(SecretBody, body).value
+    return from_json(CertificateBody if name.has_lines else SecretBody, body).value

@@ -172,7 +172,10 @@ def _domain_checks(parts: Parts, resolver: Resolver) -> Iterator[tuple[str, Chec
         try:
             domain = sender_of(provider, parts.parameters).address.rpartition("@")[2].lower()
         except ConfigurationError as problem:
-            yield "DNS", [told(skipped("sender", f"{problem.setting} {problem.problem}", problem.fix))]
+            yield (
+                f"DNS, for {provider.name}",
+                [told(skipped("sender", f"{problem.setting} {problem.problem}", problem.fix))],
+            )
         else:
             yield f"DNS of {domain}, for {provider.name}", [*domain_checks(resolver, domain, provider.sender_dns)]
 

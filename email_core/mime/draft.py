@@ -4,7 +4,7 @@ apps that open a message as one that is not sent yet."""
 from collections.abc import Iterable
 from itertools import chain
 
-from email_core.message import Message
+from email_core.message import Address, Message
 from email_core.mime.adopt import header_lines
 from email_core.mime.body import body
 from email_core.mime.build import address_fields, content_fields
@@ -31,8 +31,8 @@ def build_draft(message: Message, boundary: str) -> bytes:
     return joined(chain((_UNSENT, "".join(fields).encode()), body(message, boundary)))
 
 
-def as_draft(mime: bytes, bcc: Iterable[str]) -> bytes:
+def as_draft(mime: bytes, bcc: tuple[Address, ...]) -> bytes:
     """Finished MIME as such a draft."""
     head, rest = head_and_body(mime)
     kept = [line + b"\r\n" for name, line in header_lines(head) if name not in _DRAFT_LACKS]
-    return joined([_UNSENT, with_bcc(b"".join(kept), bcc), b"\r\n", rest])
+    return joined([_UNSENT, "".join(address_fields(Bcc=bcc)).encode(), *kept, b"\r\n", rest])

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from email_core.errors import SecretFault, SecretUnreadable
+from email_core.providers.verdict import clean, tls_failure
 from email_core.secret_store.base import SecretName, SecretStore
 
 EARLY_SECONDS = 300.0  # before its end a token is renewed
@@ -23,6 +24,7 @@ SAME_ANSWER_SECONDS = 10.0  # a failure stands for so long
 ASK_SECONDS = 20.0  # that the endpoint has for an answer
 LONGEST_DESCRIPTION = 300  # characters
 UNREACHABLE = "the token endpoint cannot be reached"
+NO_TLS = "no TLS with the token endpoint"
 
 Identity = Callable[[str], tuple[str, int]]
 """Gives the managed identity's token for a scope, and the second since 1970 in which it ends. Blocks; raises whatever
@@ -175,6 +177,9 @@ class Tokens:
             )
             return dict(application.acquire_token_for_client([self._app.scope]))
         except (RequestException, MsalServiceError) as error:
+            tls = tls_failure(error)
+            if tls is not None and not tls[1]:  # somebody has to mend it
+                return {"error": NO_TLS, "error_description": clean(str(tls[0]))}
             return {"error": UNREACHABLE, "error_description": type(error).__name__}
         except Exception as error:  # noqa: BLE001 - of a wrong tenant, key or identity come errors of any kind
             return {"error": type(error).__name__, "error_description": str(error)}
@@ -207,7 +212,7 @@ def certificate(text: str) -> dict[str, str]:
     if keys and certificates:
         return {"private_key": keys, "public_certificate": certificates}
     try:
-        return _from_pkcs12(base64.b64decode(text, validate=True))
+        return _from_pkcs12(base64.b64decode("".join(text.split()), validate=True))
     except (binascii.Error, ValueError):
         problem = "the secret needs a private key and a certificate in PEM, or PKCS #12 in base64"
         raise ValueError(problem) from None  # not chained: it may hold the key

@@ -54,6 +54,11 @@ class SecretName(StrEnum):
         """The name of the provider that signs in with it."""
         return self.partition("-")[0]
 
+    @property
+    def has_lines(self) -> bool:
+        """PEM has line breaks; a password has none that was meant."""
+        return self.endswith("-certificate")
+
 
 def secret_name(text: str) -> SecretName:
     """Raises UnknownSecret."""

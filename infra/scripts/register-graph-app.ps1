@@ -4,8 +4,9 @@ Registers, once, the application that sends through Microsoft Graph. Whatever is
 
 .DESCRIPTION
 The same as register-graph-app.sh; docs/how-to/register-graph-app.md has the steps in words, and the same by hand. Needs the
-Azure CLI, signed in as a Privileged Role Administrator; with -Mailboxes also the module ExchangeOnlineManagement, and the
-right to manage roles in Exchange Online. -WhatIf says what would be done, and does nothing.
+Azure CLI, signed in as a Privileged Role Administrator; with -Vault also as a Key Vault Secrets Officer there; with
+-Mailboxes also the module ExchangeOnlineManagement, and the right to manage roles in Exchange Online. -WhatIf says what would
+be done, and does nothing; -Verbose says what is done. With a certificate it is done by hand: the document says how.
 
 .PARAMETER Credential
 identity: the function app's managed identity itself. federation: an app registration that trusts it. secret: an app
@@ -14,11 +15,20 @@ registration with a client secret, which goes into the Key Vault.
 .PARAMETER Identity
 Object (principal) id of the managed identity; for identity and federation.
 
+.PARAMETER Vault
+The Key Vault; for secret.
+
+.PARAMETER Name
+The app registration's display name; one for each environment.
+
 .PARAMETER LargeMail
 Mail.ReadWrite as well: mail over 2 MB, and proof after a lost answer.
 
 .PARAMETER Mailboxes
 Only for the members of this mail-enabled group. Without it the application may send from every mailbox of the tenant.
+
+.PARAMETER Renew
+A new client secret, although there is one.
 
 .PARAMETER Undo
 Takes back all that this script did for the same parameters.
@@ -114,7 +124,7 @@ function Add-Trust([string] $App) {
     }
     if (-not $PSCmdlet.ShouldProcess($Name, 'let the app trust the managed identity')) { return }
     $trust = @{
-        name = $OwnName; issuer = "$LoginAddress/$Tenant/v2.0"; subject = $Identity; audiences = @($Audience)
+        name = "$OwnName-$($Identity.Substring(0, 8))"; issuer = "$LoginAddress/$Tenant/v2.0"; subject = $Identity; audiences = @($Audience)
     } | ConvertTo-Json
     Invoke-AzWithFile $trust {
         param($file)
@@ -131,6 +141,11 @@ function Add-Secret([string] $App) {
         Write-Output 'the Key Vault has a client secret already (-Renew makes another)'
         return
     }
+    $deleted = Invoke-Az keyvault secret list-deleted --vault-name $Vault --query "[?name=='$SecretName'].name" --output tsv
+    if ($deleted -and -not (Find-Secret)) {
+        throw "$SecretName was deleted in the Key Vault ${Vault}: recover it (az keyvault secret recover " +
+            "--vault-name $Vault --name $SecretName), then run this again with -Renew"
+    }
     if (-not $PSCmdlet.ShouldProcess($Vault, 'make a client secret and put it into the Key Vault')) { return }
     $value = Invoke-Az ad app credential reset --id $App --append --display-name $OwnName --years 1 `
         --query password --output tsv
@@ -142,21 +157,24 @@ function Add-Secret([string] $App) {
 
 function Invoke-Exchange([string] $Action, [string] $AppId, [string] $ObjectId) {
     & (Join-Path $PSScriptRoot 'restrict-mailboxes.ps1') -Action $Action -AppId $AppId -ObjectId $ObjectId `
-        -Group $Mailboxes -Name $OwnName -LargeMail:$LargeMail -WhatIf:$WhatIfPreference
+        -Group $Mailboxes -Name "$OwnName-$($AppId.Substring(0, 8))" -LargeMail:$LargeMail -WhatIf:$WhatIfPreference
 }
 
 function Add-Registration {
     $app = if ($Credential -eq 'identity') { $null } else { Add-App }
-    $principal = if ($app) { Find-Principal $app } else { $Identity }
+    # With -WhatIf neither is there yet.
+    $principal = if ($Credential -eq 'identity') { $Identity } elseif ($app) { Find-Principal $app }
     $appId = if ($app) { $app } elseif ($principal) { Invoke-Az ad sp show --id $principal --query appId --output tsv }
     if ($Mailboxes -and $principal) {
         Invoke-Exchange restrict $appId $principal
-        $Roles | ForEach-Object { Remove-Grant $principal $_ }  # both together would mean: from all
+        $AllRoles | ForEach-Object { Remove-Grant $principal $_ }  # both together would mean: from all
     }
-    elseif (-not $Mailboxes) { $Roles | ForEach-Object { Add-Grant $principal $_ } }
+    elseif ($Mailboxes) { Write-Output "would let it send from the members of $Mailboxes, and from nobody else" }
+    else { $Roles | ForEach-Object { Add-Grant $principal $_ } }
     if ($Credential -eq 'federation') { Add-Trust $app }
     if ($Credential -eq 'secret') { Add-Secret $app }
     Write-Output '', 'Parameters (app settings EmailParameters__<name>):', "  graph_credential = $Credential"
+    if ($Cloud -ne 'global') { Write-Output "  graph_cloud = $Cloud" }
     if ($Credential -ne 'identity') { Write-Output "  graph_tenant_id = $Tenant", "  graph_client_id = $app" }
 }
 
@@ -166,7 +184,7 @@ function Remove-Registration {
     $principal = if ($app) { Find-Principal $app } else { $Identity }
     $appId = if ($app) { $app } else { Invoke-Az ad sp show --id $principal --query appId --output tsv }
     if ($Mailboxes) { Invoke-Exchange release $appId $principal }
-    'Mail.Send', 'Mail.ReadWrite' | ForEach-Object { Remove-Grant $principal $_ }
+    $AllRoles | ForEach-Object { Remove-Grant $principal $_ }
     if ($Credential -eq 'secret' -and (Find-Secret) -and
         $PSCmdlet.ShouldProcess($Vault, 'delete the client secret (it can be recovered there)')) {
         Invoke-Az keyvault secret delete --vault-name $Vault --name $SecretName | Out-Null
@@ -179,11 +197,12 @@ if ($Credential -eq 'secret' -and -not $Vault) { throw '-Credential secret needs
 $Tenant = Invoke-Az account show --query tenantId --output tsv
 $GraphAddress = (Invoke-Az cloud show --query endpoints.microsoftGraphResourceId --output tsv).TrimEnd('/')
 $LoginAddress = (Invoke-Az cloud show --query endpoints.activeDirectory --output tsv).TrimEnd('/')
-$Audience = switch (Invoke-Az cloud show --query name --output tsv) {
-    'AzureUSGovernment' { 'api://AzureADTokenExchangeUSGov' }
-    'AzureChinaCloud' { 'api://AzureADTokenExchangeChina' }
-    default { 'api://AzureADTokenExchange' }
+$Cloud, $Audience = switch (Invoke-Az cloud show --query name --output tsv) {
+    'AzureUSGovernment' { 'us_gcc_high', 'api://AzureADTokenExchangeUSGov' }
+    'AzureChinaCloud' { 'china', 'api://AzureADTokenExchangeChina' }
+    default { 'global', 'api://AzureADTokenExchange' }
 }
 $GraphPrincipal = Invoke-Az ad sp show --id $GraphApp --query id --output tsv
-$Roles = if ($LargeMail) { 'Mail.Send', 'Mail.ReadWrite' } else { , 'Mail.Send' }
+$AllRoles = 'Mail.Send', 'Mail.ReadWrite'
+$Roles = if ($LargeMail) { $AllRoles } else { , 'Mail.Send' }
 if ($Undo) { Remove-Registration } else { Add-Registration }

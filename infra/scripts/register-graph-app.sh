@@ -13,7 +13,7 @@ register-graph-app.sh --credential identity|federation|secret [options]
 
   --identity ID        object (principal) id of the managed identity; for identity and federation
   --vault NAME         the Key Vault; for secret
-  --name NAME          the app registration's display name ("Email subsystem")
+  --name NAME          the app registration's display name ("Email subsystem"); one for each environment
   --large-mail         Mail.ReadWrite as well: mail over 2 MB, and proof after a lost answer
   --mailboxes GROUP    only for the members of this mail-enabled group (RBAC for Applications). Without it the
                        application may send from every mailbox of the tenant
@@ -21,14 +21,16 @@ register-graph-app.sh --credential identity|federation|secret [options]
   --undo               takes back all that this script did for the same options
   --what-if            says what would be done, and does nothing
 
-Needs the Azure CLI, signed in as a Privileged Role Administrator; with --mailboxes also PowerShell (pwsh) with the module
-ExchangeOnlineManagement, and the right to manage roles in Exchange Online.
+Needs the Azure CLI, signed in as a Privileged Role Administrator; with --vault also as a Key Vault Secrets Officer there;
+with --mailboxes also PowerShell (pwsh) with the module ExchangeOnlineManagement, and the right to manage roles in Exchange
+Online. With a certificate it is done by hand: docs/how-to/register-graph-app.md.
 TEXT
 }
 
 GRAPH_APP=00000003-0000-0000-c000-000000000000
 SECRET_NAME=graph-client-secret
-OWN_NAME=email-subsystem # of the federated credential, of the client secret, and of what is made in Exchange Online
+OWN_NAME=email-subsystem # of the client secret; with whose it is, of the federated credential and of what Exchange Online has
+ROLES=(Mail.Send Mail.ReadWrite)
 
 credential='' identity='' vault='' name='Email subsystem' large_mail=no mailboxes='' renew=no undo=no what_if=no
 
@@ -69,6 +71,7 @@ read_options() {
     case $credential in
         identity | federation) [[ $identity ]] || fail "--credential $credential needs --identity" ;;
         secret) [[ $vault ]] || fail "--credential secret needs --vault" ;;
+        certificate) fail "with a certificate it is done by hand: docs/how-to/register-graph-app.md" ;;
         *) fail "--credential is identity, federation or secret" ;;
     esac
     [[ $name != *[\'\"\\]* ]] || fail "--name must have no quotation mark or backslash"
@@ -114,7 +117,7 @@ revoke() { # PRINCIPAL ROLE
     [[ -z $id ]] || change "revoke $2 for all mailboxes" quietly graph DELETE "servicePrincipals/$1/appRoleAssignments/$id"
 }
 
-roles() { if [[ $large_mail == yes ]]; then say Mail.Send Mail.ReadWrite; else say Mail.Send; fi; }
+roles() { if [[ $large_mail == yes ]]; then say "${ROLES[@]}"; else say Mail.Send; fi; }
 
 register_app() { # sets app and principal
     app=$(find_app)
@@ -135,7 +138,7 @@ trust_identity() {
     [[ -z $found ]] || { say "the managed identity is trusted already"; return; }
     local trust
     trust=$(printf '{"name": "%s", "issuer": "%s/%s/v2.0", "subject": "%s", "audiences": ["%s"]}' \
-        $OWN_NAME "$login_address" "$tenant" "$identity" "$audience")
+        "$OWN_NAME-${identity:0:8}" "$login_address" "$tenant" "$identity" "$audience")
     change "let the app trust the managed identity" \
         quietly az ad app federated-credential create --id "${app:-of the new app}" --parameters "$trust"
 }
@@ -147,6 +150,9 @@ keep_secret() {
         say "the Key Vault has a client secret already (--renew makes another)"
         return
     fi
+    [[ $kept || -z $(az keyvault secret list-deleted --vault-name "$vault" --query "[?name=='$SECRET_NAME'].name" --output tsv) ]] ||
+        fail "$SECRET_NAME was deleted in the Key Vault $vault: recover it (az keyvault secret recover --vault-name $vault" \
+            "--name $SECRET_NAME), then run this again with --renew"
     change "make a client secret and put it into the Key Vault $vault" put_new_secret
 }
 
@@ -162,7 +168,7 @@ put_new_secret() ( # through a file that only we can read: arguments are seen by
 
 exchange() { # ACTION: restrict or release
     command -v pwsh >/dev/null || fail "--mailboxes needs PowerShell: install pwsh, or run register-graph-app.ps1 on Windows"
-    local options=(-Action "$1" -AppId "$app_id" -ObjectId "$principal" -Group "$mailboxes" -Name "$OWN_NAME")
+    local options=(-Action "$1" -AppId "$app_id" -ObjectId "$principal" -Group "$mailboxes" -Name "$OWN_NAME-${app_id:0:8}")
     [[ $large_mail == yes ]] && options+=(-LargeMail)
     [[ $what_if == yes ]] && options+=(-WhatIf)
     pwsh -NoProfile -File "$(dirname "${BASH_SOURCE[0]}")/restrict-mailboxes.ps1" "${options[@]}"
@@ -189,7 +195,7 @@ register() {
             say "would let it send from the members of $mailboxes, and from nobody else"
         else
             exchange restrict
-            for role in $(roles); do revoke "$principal" "$role"; done # both together would mean: from all
+            for role in "${ROLES[@]}"; do revoke "$principal" "$role"; done # both together would mean: from all
         fi
     else
         for role in $(roles); do grant "${principal:-new}" "$role"; done
@@ -198,6 +204,7 @@ register() {
     [[ $credential != secret ]] || keep_secret
     say '' "Parameters (app settings EmailParameters__<name>):"
     say "  graph_credential = $credential"
+    [[ $cloud == global ]] || say "  graph_cloud = $cloud"
     [[ $credential == identity ]] || say "  graph_tenant_id = $tenant" "  graph_client_id = ${app:-(of the new app)}"
 }
 
@@ -211,7 +218,7 @@ take_back() {
         app_id=$app
     fi
     [[ -z $mailboxes ]] || exchange release
-    for role in Mail.Send Mail.ReadWrite; do revoke "$principal" "$role"; done
+    for role in "${ROLES[@]}"; do revoke "$principal" "$role"; done
     [[ $credential != secret ]] || forget_secret
     [[ -z $app ]] || change "delete the app registration \"$name\"" quietly az ad app delete --id "$app"
 }
@@ -232,9 +239,9 @@ main() {
     login_address=$(az cloud show --query endpoints.activeDirectory --output tsv)
     login_address=${login_address%/}
     case $(az cloud show --query name --output tsv) in
-        AzureUSGovernment) audience=api://AzureADTokenExchangeUSGov ;;
-        AzureChinaCloud) audience=api://AzureADTokenExchangeChina ;;
-        *) audience=api://AzureADTokenExchange ;;
+        AzureUSGovernment) cloud=us_gcc_high audience=api://AzureADTokenExchangeUSGov ;;
+        AzureChinaCloud) cloud=china audience=api://AzureADTokenExchangeChina ;;
+        *) cloud=global audience=api://AzureADTokenExchange ;;
     esac
     graph_principal=$(az ad sp show --id $GRAPH_APP --query id --output tsv)
     if [[ $undo == yes ]]; then take_back; else register; fi

@@ -10,7 +10,14 @@ from pathlib import Path
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 ROLES = {"Mail.Send": "role-send", "Mail.ReadWrite": "role-readwrite"}
-EMPTY = {"apps": {}, "principals": {GRAPH: "graph-sp", "mi-app": "mi-1"}, "grants": {}, "trusts": {}, "vault": {}}
+EMPTY = {
+    "apps": {},
+    "principals": {GRAPH: "graph-sp", "mi-app": "mi-1"},
+    "grants": {},
+    "trusts": {},
+    "vault": {},
+    "deleted": [],
+}
 CLOUD = {
     "endpoints.microsoftGraphResourceId": "https://graph.microsoft.com/",
     "endpoints.activeDirectory": "https://login.microsoftonline.com",
@@ -33,7 +40,7 @@ def run(state, arguments):
         case ["account", "show", *_]:
             return ["tenant-1"]
         case ["cloud", "show", *_]:
-            return [CLOUD[query]]
+            return [state.get("cloud", CLOUD[query]) if query == "name" else CLOUD[query]]
         case ["ad", "app", "list", *_]:
             return [one for one, name in state["apps"].items() if name == wanted]
         case ["ad", "app", "create", *_]:
@@ -64,11 +71,16 @@ def run(state, arguments):
             return [state["principals"][app]]
         case ["keyvault", "secret", "list", *_]:
             return [name for name in state["vault"] if name == wanted]
+        case ["keyvault", "secret", "list-deleted", *_]:
+            return [name for name in state["deleted"] if name == wanted]
+        case ["keyvault", "secret", "set", *_] if option(arguments, "--name") in state["deleted"]:
+            sys.exit("(Conflict) Secret is currently in a deleted but recoverable state")
         case ["keyvault", "secret", "set", *_]:
             state["vault"][option(arguments, "--name")] = Path(option(arguments, "--file")).read_text()
             return []
         case ["keyvault", "secret", "delete", *_]:
             del state["vault"][option(arguments, "--name")]
+            state["deleted"].append(option(arguments, "--name"))
             return ["{}"]
         case ["rest", *_]:
             return rest(state, arguments, wanted)

@@ -45,6 +45,7 @@ class Sent:
     mime: bytes | None = None
     message: dict[str, Any] | None = None
     files: dict[str, bytes] = field(default_factory=dict)
+    attached: list[dict[str, Any]] = field(default_factory=list)  # what was said of each of a draft's files
     kept: bool = True
 
     @property
@@ -129,6 +130,7 @@ class GraphServer:
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     on_sent: Callable[[Sent], None] = lambda sent: None
+    fault_of: Callable[[str, str], Any] = lambda step, mailbox: None  # like `faults`, where none of these is left
     tls: ssl.SSLContext | None = None
     port: int = 0
 
@@ -175,7 +177,7 @@ class GraphServer:
             request if self.keeps_content else Request(request.method, request.target, request.headers, b"")
         )
         waiting = self.faults[step]
-        planned = waiting.pop(0) if waiting else None
+        planned = waiting.pop(0) if waiting else self._fault_of_mailbox(step, request)
         if isinstance(planned, Response):
             return self._marked(request, planned)
         if planned == HANG:
@@ -192,8 +194,11 @@ class GraphServer:
             ids["client-request-id"] = request.headers["client-request-id"]
         return Response(response.status, response.body, ids | response.headers)
 
+    def _fault_of_mailbox(self, step: str, request: Request) -> Any:
+        return None if step in _OF_NO_MAILBOX else self.fault_of(step, _mailbox(request))
+
     async def _within_limits(self, step: str, request: Request) -> Response:
-        if step in ("token", "discovery", "range", "status"):
+        if step in _OF_NO_MAILBOX:
             return self._do(step, request)
         mailbox = _mailbox(request)
         if self.at_once[mailbox] >= CONCURRENCY:
@@ -207,7 +212,7 @@ class GraphServer:
             self.at_once[mailbox] -= 1
 
     def _do(self, step: str, request: Request) -> Response:
-        if step not in ("token", "discovery", "range", "status"):
+        if step not in _OF_NO_MAILBOX:
             refusal = self._refusal(step, request)
             if refusal is not None:
                 return refusal
@@ -268,8 +273,10 @@ class GraphServer:
         if request.headers["content-type"].startswith("text/plain"):
             return self._sent(Sent(mailbox, mime=_mime(request.body))) if _mime(request.body) else _BAD_BASE64
         body = json.loads(request.body)
-        files = {one["name"]: base64.b64decode(one["contentBytes"]) for one in body["message"].get("attachments", [])}
-        return self._sent(Sent(mailbox, message=body["message"], files=files, kept=body.get("saveToSentItems", True)))
+        attached = body["message"].get("attachments", [])
+        files = {one["name"]: base64.b64decode(one["contentBytes"]) for one in attached}
+        kept = body.get("saveToSentItems", True)
+        return self._sent(Sent(mailbox, message=body["message"], files=files, attached=attached, kept=kept))
 
     def _sent(self, sent: Sent) -> Response:
         sender = (
@@ -363,7 +370,7 @@ class GraphServer:
         draft = self._found(request)
         if draft is None or not draft.is_draft:
             return _NOT_FOUND
-        answer = self._sent(Sent(draft.mailbox, mime=draft.mime, files=draft.files))
+        answer = self._sent(Sent(draft.mailbox, mime=draft.mime, files=draft.files, attached=draft.attached))
         draft.is_draft = answer.status != 202
         return answer
 
@@ -389,6 +396,7 @@ class GraphServer:
 
 _BAD_BASE64 = fault(400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content.")
 _NOT_FOUND = fault(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+_OF_NO_MAILBOX = ("token", "discovery", "range", "status")
 _STEPS = [
     ("discovery", "GET", r"/[^/]+/v2\.0/\.well-known/openid-configuration"),
     ("token", "POST", r"/[^/]+/oauth2/v2\.0/token"),

@@ -169,11 +169,23 @@ ENTRA = [
         ),
     ),
     (
-        "entra-certificate-refused",
+        "entra-certificate-not-usable",
         "auth",
         None,
         "no token to sign in with: ValueError: the secret smtp-client-certificate needs a private key and a "
         "certificate in PEM",
+    ),
+    (
+        "entra-certificate-not-usable",
+        "credential",
+        None,
+        "no token to sign in with: TypeError: Password was not given but private key is encrypted",
+    ),
+    (
+        "entra-certificate-not-usable",
+        "credential",
+        None,
+        "no token to sign in with: InvalidKeyError: Could not parse the provided public key.",
     ),
     (
         "entra-federation-refused",
@@ -218,6 +230,13 @@ ENTRA = [
         entra(50126, "Error validating credentials due to invalid username.", "invalid_grant"),
     ),
     ("entra-busy", "auth", None, "no token to sign in with: the token endpoint cannot be reached: ConnectTimeout"),
+    (
+        "tls-certificate-untrusted",
+        "credential",
+        None,
+        "no token to sign in with: no TLS with the token endpoint: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+        "failed: self-signed certificate in certificate chain (_ssl.c:1016)",
+    ),
     (
         "entra-busy",
         "request",

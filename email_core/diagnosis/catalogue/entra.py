@@ -38,8 +38,9 @@ SECTION = Section(
             "Entra does not know the application in this tenant",
             "The application id or the tenant is wrong, the application was deleted or disabled, or nobody has "
             "consented to it in this tenant.",
-            f"Compare the application (client) id and the directory (tenant) id with {_WHERE} > Overview; for SMTP "
-            "these are `smtp_client_id` and `smtp_tenant_id`. Grant admin consent under API permissions.",
+            f"Compare the application (client) id and the directory (tenant) id with {_WHERE} > Overview: "
+            "`graph_client_id` and `graph_tenant_id`, for SMTP `smtp_client_id` and `smtp_tenant_id`, for Exchange "
+            "Server `exchange_client_id` and `exchange_tenant_id`. Grant admin consent under API permissions.",
             Match(names=("AADSTS700016", "AADSTS7000112", "AADSTS7000229", "AADSTS700038")),
         ),
         entry(
@@ -48,8 +49,9 @@ SECTION = Section(
             Retry.NO,
             "Entra does not know the tenant",
             "The tenant id or domain is misspelt, or belongs to another cloud (Azure Government, China).",
-            "Compare it with Microsoft Entra admin centre > Overview > Tenant ID (`smtp_tenant_id` for SMTP), and the "
-            "address that tokens come from with your cloud (`smtp_token_authority`).",
+            "Compare `graph_tenant_id` (`smtp_tenant_id`, `exchange_tenant_id`) with Microsoft Entra admin centre > "
+            "Overview > Tenant ID, and see that it is the cloud's: `graph_cloud`, for SMTP `smtp_token_authority`, for "
+            "Exchange Server `exchange_token_authority`.",
             Match(names=("AADSTS90002", "AADSTS900023", "AADSTS900021", "AADSTS50059", "AADSTS900382")),
             Match(text=(r"\btenant(?: \S+)? not found|unable to get authority configuration",)),
         ),
@@ -60,7 +62,8 @@ SECTION = Section(
             "An administrator has not consented to the permission",
             "The application asks for a permission that nobody granted in this tenant.",
             f"{_WHERE} > API permissions: add Mail.Send (Graph) or SMTP.SendAsApp (Office 365 Exchange Online) as an "
-            "application permission, then Grant admin consent.",
+            "application permission, then Grant admin consent. A managed identity has no such page: "
+            "`infra/scripts/register-graph-app.sh --credential identity` does it for Graph.",
             Match(names=("AADSTS65001", "AADSTS90094", "AADSTS650051", "AADSTS650056", "AADSTS650057", "AADSTS501051")),
             Match(text=(r"consent_required|has not consented",)),
         ),
@@ -74,7 +77,24 @@ SECTION = Section(
             f"{_WHERE} > Certificates & secrets > Certificates: upload the public part of the certificate that the "
             "app signs with, and compare thumbprint and dates.",
             Match(names=("AADSTS700027", "AADSTS700024", "AADSTS700023", "AADSTS50013")),
-            Match(text=(r"client assertion|needs a private key and a certificate",)),
+            Match(text=(r"client assertion",)),
+        ),
+        entry(
+            "entra-certificate-not-usable",
+            Category.CREDENTIALS,
+            Retry.NO,
+            "The certificate that was entered cannot be used",
+            "Its private key is missing, or has a password; or the certificate itself is missing; or both are in "
+            "another form.",
+            "Enter both: as PEM, one after the other, the key without a password; or as PKCS #12 without a password, "
+            "in base64. `PUT /api/secrets/graph-client-certificate` (Graph) or `PUT "
+            "/api/secrets/smtp-client-certificate` (SMTP).",
+            Match(
+                text=(
+                    r"needs a private key and a certificate|private key is encrypted",
+                    r"could not parse the provided public key|could not deserialize key|unable to load pem",
+                )
+            ),
         ),
         entry(
             "entra-federation-refused",
@@ -83,7 +103,8 @@ SECTION = Section(
             "The managed identity is not linked with the application",
             "No federated credential of the application fits the managed identity's token.",
             f"{_WHERE} > Certificates & secrets > Federated credentials: add the function app's managed identity with "
-            "the audience api://AzureADTokenExchange.",
+            "the audience api://AzureADTokenExchange (or `infra/scripts/register-graph-app.sh --credential "
+            "federation`).",
             Match(names=("AADSTS70021", "AADSTS700211", "AADSTS700212", "AADSTS700213")),
             Match(text=(r"no matching federated identity",)),
         ),
@@ -94,7 +115,8 @@ SECTION = Section(
             "The function app has no managed identity to sign in with",
             "Azure's identity endpoint is not there or does not know the identity.",
             "Azure portal > the function app > Identity: switch the system-assigned identity on, or add the "
-            "user-assigned one and name its client id (`smtp_managed_identity_client_id` for SMTP).",
+            "user-assigned one and name its client id (`graph_managed_identity_client_id`, for SMTP "
+            "`smtp_managed_identity_client_id`). There is none outside Azure: use a secret or a certificate there.",
             Match(
                 text=(
                     r"managed ?identity\w*(?: \S+){0,3} (?:unavailable|not found|failed)",
@@ -126,8 +148,8 @@ SECTION = Section(
             Retry.NO,
             "Entra does not know what the token is asked for",
             "The scope or resource belongs to another cloud, is misspelt, or its service is not in this tenant.",
-            "See that the scope ends with `/.default` and its host is that of your cloud (`smtp_token_scope` for "
-            "SMTP).",
+            "Graph: see that `graph_cloud` is your cloud. Else see that the scope ends with `/.default` and its host "
+            "is that of your cloud (`smtp_token_scope` for SMTP, `exchange_token_scope` for Exchange Server).",
             Match(names=("AADSTS70011", "AADSTS500011", "AADSTS1002012", "AADSTS500014", "AADSTS50001", "AADSTS28002")),
             Match(text=(r"invalid_scope|invalid_resource",)),
         ),

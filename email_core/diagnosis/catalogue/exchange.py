@@ -12,7 +12,8 @@ SECTION = Section(
             Retry.NO,
             "Exchange Online does not take mail through EWS",
             "Exchange Web Services of Exchange Online are blocked since October 2026 and end on 1 April 2027.",
-            "Send through Microsoft Graph (or SMTP with OAuth). The provider exchange is for Exchange Server alone.",
+            "Send through Microsoft Graph: set `graph_credential`, and `batch_provider` to graph "
+            "(docs/how-to/register-graph-app.md). The provider exchange is for an Exchange Server of your own alone.",
             Match(
                 text=(
                     r"exchange online",
@@ -26,7 +27,9 @@ SECTION = Section(
             Retry.NO,
             "The account may not send in the name of other mailboxes",
             "It lacks the role ApplicationImpersonation for the sender's mailbox.",
-            "Exchange Management Shell: `New-ManagementRoleAssignment -Role ApplicationImpersonation -User <account>`.",
+            "Exchange Management Shell: `New-ManagementRoleAssignment -Role ApplicationImpersonation -User <account>`, "
+            "with `-CustomRecipientWriteScope <scope>` for some mailboxes alone. Or set `exchange_impersonation` to "
+            "false and give the account full access to each mailbox.",
             Match(
                 names=(
                     *("ErrorImpersonateUserDenied", "ErrorImpersonationDenied", "ErrorImpersonationFailed"),
@@ -50,8 +53,9 @@ SECTION = Section(
             Retry.NO,
             "Exchange Server does not accept the user name and password",
             "One of them is wrong, or the server does not take this way of signing in (Basic, NTLM, OAuth).",
-            "Enter the password again: `PUT /api/secrets/exchange-password`. Give the user name as DOMAIN\\name or as "
-            "the principal name, and see which ways EWS offers: `Get-WebServicesVirtualDirectory | fl *auth*`.",
+            "Enter the password again: `PUT /api/secrets/exchange-password`. Give `exchange_user_name` as DOMAIN\\name "
+            "or as the principal name, and set `exchange_authentication` to a way that EWS offers: Exchange Management "
+            "Shell, `Get-WebServicesVirtualDirectory | fl *auth*`.",
             Match(
                 no_reply=True,
                 text=(r"invalid credentials|unauthorizederror|log ?on failed|invalid user ?name or password",),
@@ -76,8 +80,9 @@ SECTION = Section(
             Retry.NO,
             "The sender has no mailbox on this server",
             "The address belongs to no mailbox, or the address of EWS is not the server's.",
-            "Correct the sender (the user's sender address or the request's `from`), and see the server's address: "
-            "https://<server>/EWS/Exchange.asmx.",
+            "Correct the sender (the request's `from`, `default_sender`, or `exchange_batch_mailbox`, where that is "
+            "set): the mailbox's primary address. And open https://<server>/EWS/Exchange.asmx, with the server of "
+            "`exchange_server`: it must ask for a sign-in.",
             Match(
                 names=(
                     *("ErrorNonExistentMailbox", "ErrorMissingEmailAddress", "ErrorInvalidUserPrincipalName"),
@@ -92,7 +97,7 @@ SECTION = Section(
             Retry.NO,
             "Exchange Server was not found by Autodiscover",
             "The domain's Autodiscover record or service does not lead to the server.",
-            "Give the server's address in the parameters, so that Autodiscover is not needed.",
+            "Give the server's address in `exchange_server`, so that Autodiscover is not needed.",
             Match(
                 names=(
                     "AutoDiscoverFailed",
@@ -108,7 +113,8 @@ SECTION = Section(
             Retry.NO,
             "Exchange Server does not understand the request's version",
             "The version in the parameters is newer than the server, or the server is older than 2010 SP2.",
-            "Give the server's version in the parameters (Exchange 2010 SP2 to 2019).",
+            "Set `exchange_version` to the server's (2010 SP2 to 2019): Exchange Management Shell, `Get-ExchangeServer "
+            "| fl AdminDisplayVersion`: 14 is 2010, 15.0 is 2013, 15.1 is 2016, 15.2 is 2019.",
             Match(names=("ErrorInvalidServerVersion", "ErrorIncorrectSchemaVersion", "ErrorSchemaValidation")),
             Match(names=("ErrorInvalidRequest", "ErrorInvalidSchemaVersionForMailboxVersion")),
         ),

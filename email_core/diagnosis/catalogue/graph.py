@@ -14,9 +14,10 @@ SECTION = Section(
             Retry.NO,
             "The application may not use this mailbox",
             "An application access policy, or RBAC for Applications, limits it to other mailboxes.",
-            "Exchange Online PowerShell: `Test-ServicePrincipalAuthorization <app> -Resource <sender>` shows it; "
-            "widen the scope with `Set-ManagementScope`, or add the mailbox to the policy's group "
-            "(`Get-ApplicationAccessPolicy`). It takes up to two hours to count.",
+            "Add the sender to the group that the application is limited to: Exchange Online PowerShell, "
+            "`Add-DistributionGroupMember <group> -Member <sender>`. `Test-ServicePrincipalAuthorization <client id> "
+            "-Resource <sender>` shows whether it may, `Get-ManagementScope` and `Get-ApplicationAccessPolicy` which "
+            "group it is. It takes up to two hours to count.",
             Match(
                 names=("ErrorAccessDenied", "AccessDenied"),
                 text=(r"access ?policy|\braop\b|access to odata is disabled",),
@@ -31,8 +32,9 @@ SECTION = Section(
             "Graph knows the application, but it has no permission Mail.Send for the sender's mailbox, or nobody has "
             "consented to it. Large mail needs Mail.ReadWrite too.",
             f"{_REQUEST_PERMISSION}: add the application permission Mail.Send (and Mail.ReadWrite for large mail), "
-            "then Grant admin consent. With RBAC for Applications: `New-ManagementRoleAssignment -App <app> -Role "
-            '"Application Mail.Send"`. See that the sender is right.',
+            "then Grant admin consent. A managed identity has no such page: "
+            "`infra/scripts/register-graph-app.sh --credential identity` does it. To let it use only some mailboxes, "
+            "run it with `--mailboxes <group>` instead of the consent. See that the sender is right.",
             Match(names=("ErrorAccessDenied", "AccessDenied", "Authorization_RequestDenied", "ErrorForbidden")),
             Match(text=(r"insufficient privileges|access is denied\. check credentials",)),
             Match(status=(403,)),
@@ -53,8 +55,8 @@ SECTION = Section(
             Retry.NO,
             "Graph does not accept the access token",
             "It was made for another service, tenant or cloud, or the application or sender is not known there.",
-            "See that the tenant, the application id and the cloud belong together and that the sender's mailbox is in "
-            "this tenant; enter the secret again (`PUT /api/secrets/graph-client-secret`).",
+            "See that `graph_tenant_id`, `graph_client_id` and `graph_cloud` belong together and that the sender's "
+            "mailbox is in this tenant.",
             Match(
                 names=(
                     *("InvalidAuthenticationToken", "AuthenticationError", "Authorization_IdentityNotFound"),
@@ -85,8 +87,8 @@ SECTION = Section(
             Retry.NO,
             "There is no such sender in the tenant",
             "Graph finds no user or mailbox for the sender's address.",
-            "Correct the sender (the user's sender address, `default_sender`, or the request's `from`); it must be the "
-            "principal name or id of a user with a mailbox in this tenant.",
+            "Correct the sender (the request's `from`, `default_sender`, or `graph_batch_mailbox`, where that is set); "
+            "it must be the principal name of a user with a mailbox in this tenant: an alias or a group is none.",
             Match(
                 names=(
                     *("ResourceNotFound", "Request_ResourceNotFound", "ErrorInvalidUser", "MailboxNotFound"),
@@ -153,8 +155,9 @@ SECTION = Section(
             Retry.NO,
             "The message is too large for the permission Mail.Send alone",
             "Graph takes about 2 MB in one request. Larger mail goes as a draft, which the application may not make.",
-            f"{_REQUEST_PERMISSION}: add the application permission Mail.ReadWrite, then Grant admin consent (or use "
-            "`infra/scripts/register-graph-app` with its option for large mail). Then resend the email.",
+            f"{_REQUEST_PERMISSION}: add the application permission Mail.ReadWrite, then Grant admin consent; or run "
+            "`infra/scripts/register-graph-app.sh` again with `--large-mail`, as for a managed identity. Then resend "
+            "the email.",
             Match(
                 names=("ErrorAccessDenied", "AccessDenied", "Authorization_RequestDenied", "ErrorForbidden"),
                 text=(r"larger ones go as drafts",),

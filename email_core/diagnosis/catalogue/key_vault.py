@@ -4,7 +4,7 @@ from email_core.diagnosis.model import Category, Match, Retry, Section, entry
 
 _KIND = r"(?:secret|password|certificate)"
 _OURS = rf"{_KIND} (?:[\w-]+ )?(?:is|was)"
-_ENTER = "Enter it again: `PUT /api/secrets/{name}`, for SMTP `PUT /api/secrets/smtp-password`."
+_ENTER = "Enter it again: `PUT /api/secrets/{name}`, with the name that the answer gives."
 
 SECTION = Section(
     title="Secrets in Key Vault",
@@ -80,7 +80,7 @@ SECTION = Section(
             Retry.NO,
             "The password or secret was never entered, or is gone",
             "There is no such secret where the app looks for it, or it cannot be read.",
-            "Enter it: `PUT /api/secrets/{name}`, for SMTP `PUT /api/secrets/smtp-password`.",
+            "Enter it: `PUT /api/secrets/{name}`, with the name that the answer gives.",
             Match(names=("SecretNotFound",)),
             Match(no_reply=True, text=(rf"{_OURS} (?:missing|not set|not found|empty)",)),
             Match(

@@ -13,7 +13,9 @@ SECTION = Section(
             "The mailbox may not send as this sender",
             "The From address is another than the mailbox's own, and the mailbox has no right to send as it.",
             "Exchange Online PowerShell: `Add-RecipientPermission -Identity <sender> -Trustee <mailbox> -AccessRights "
-            "SendAs`; or `Set-Mailbox <sender> -GrantSendOnBehalfTo <mailbox>`. It takes up to an hour to count.",
+            "SendAs`; on a server of your own, in the Exchange Management Shell: `Add-ADPermission -Identity <sender's "
+            "name> -User <mailbox> -ExtendedRights 'Send As'`; or on both `Set-Mailbox <sender> -GrantSendOnBehalfTo "
+            "@{Add='<mailbox>'}`. It takes up to an hour to count.",
             Match(names=("ErrorSendAsDenied",)),
             Match(text=(r"send ?as ?denied|right to send (?:mail )?(?:on behalf|as)",)),
         ),
@@ -60,7 +62,8 @@ SECTION = Section(
             Retry.LATER,
             "The sending mailbox is full",
             "It has no room for the draft or the copy in Sent Items.",
-            "Make room, give it an archive or a larger quota, or keep no copy of what is sent.",
+            "Make room, give it an archive or a larger quota, or keep no copy of what is sent: "
+            "`graph_save_to_sent_items` or `exchange_save_to_sent_items` = false.",
             Match(names=("ErrorQuotaExceeded", "quotaLimitReached", "insufficientStorage", "ErrorOverQuota")),
             Match(
                 text=(

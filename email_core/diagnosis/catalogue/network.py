@@ -3,8 +3,8 @@
 from email_core.diagnosis.model import Category, Match, Retry, Section, entry
 
 _REACH = (
-    "See the server's name and port (`smtp_server`, `smtp_port`), and that the app's network lets it out there: "
-    "firewall, NAT, virtual network. Azure blocks port 25: use 587."
+    "See the server's name and port (`smtp_server` and `smtp_port`, or `exchange_server`; Graph has port 443), and "
+    "that the app's network lets it out there: firewall, NAT, virtual network. Azure blocks port 25: for SMTP use 587."
 )
 
 SECTION = Section(
@@ -51,7 +51,7 @@ SECTION = Section(
             Retry.SOON,
             "There is no server of this name",
             "DNS knows no address for the name: it is misspelt, or known only inside another network.",
-            "Correct `smtp_server` (or the server's name of the provider in question). For a name inside your own "
+            "Correct `smtp_server` or `exchange_server`. For a name inside your own "
             "network the app needs that network's DNS (virtual network integration).",
             Match(
                 no_reply=True,

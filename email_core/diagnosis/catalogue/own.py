@@ -44,8 +44,9 @@ SECTION = Section(
             "The answer was lost: nobody knows whether it was sent",
             "The message had been handed over when the connection broke, the time was over or the worker ended, before "
             "the answer was there or recorded.",
-            "The parameter `unconfirmed_policy` says what happens: sent again with the same Message-ID, or held until "
-            "you decide (`POST /api/emails/{id}/resend` or `/mark-sent`).",
+            "Nothing at first: Graph and Exchange Server are asked whether they sent it. Where they cannot say, and "
+            "with SMTP, the parameter `unconfirmed_policy` says what happens: sent again with the same Message-ID, or "
+            "held until you decide (`POST /api/emails/{id}/resend` or `/mark-sent`).",
             Match(
                 text=(
                     r"^the answer to the content was lost|^the provider did not finish within the lease",

@@ -29,7 +29,8 @@ SECTION = Section(
             Retry.NO,
             "The server's certificate is for another name",
             "The name or address that was called is not in the certificate.",
-            "Call the server by a name in its certificate (`smtp_server`), or let its administrator add the name.",
+            "Call the server by a name in its certificate (`smtp_server`, `exchange_server`), or let its administrator "
+            "add the name.",
             Match(
                 text=(
                     r"hostname(?: \S+)? (?:mismatch|doesn't match)|ip address mismatch",
@@ -43,8 +44,10 @@ SECTION = Section(
             Retry.NO,
             "The server's certificate is signed by nobody that is trusted",
             "It is self-signed, comes from a private authority, or the server does not send the certificates between.",
-            "A private authority: give its certificate in `smtp_certificate_authority`. Else let the server's "
-            "administrator install a certificate of a public authority, with its chain.",
+            "A private authority: give its certificate in `smtp_certificate_authority` or "
+            "`exchange_certificate_authority`. With Graph and Entra, a proxy on the way reads along with a certificate "
+            "of its own: let it leave Microsoft's addresses alone. Else let the server's administrator install a "
+            "certificate of a public authority, with its chain.",
             Match(
                 text=(
                     r"self[- ]signed certificate|unable to get (?:local )?issuer",

@@ -1,6 +1,7 @@
 """`make doctor` looks with the settings that `make run` gives to the functions."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -26,6 +27,16 @@ def test_settings_of_the_file_are_looked_at_and_the_sample_s_mean_this_machine(r
     assert doctor.main() == 0
     assert seen[0]["EmailParameters__default_sender"] == "ann@contoso.com"
     assert seen[0]["EmailParameters__smtp_port"] == "2525"
+
+
+def test_stand_in_of_graph_is_trusted_where_it_is_wanted(root, monkeypatch):
+    for name, value in {"GRAPH": "fake", "SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""}.items():
+        monkeypatch.setenv(name, value)
+    shutil.copy(root / "local.settings.sample.json", root / "local.settings.json")
+    monkeypatch.setattr(doctor, "run", lambda settings: 0)
+    assert doctor.main() == 0
+    bundle = str(root / ".local/graph/authorities.pem")
+    assert (os.environ["SSL_CERT_FILE"], os.environ["REQUESTS_CA_BUNDLE"]) == (bundle, bundle)
 
 
 def test_file_that_cannot_be_read_is_told(root, capsys):

@@ -24,10 +24,10 @@ async def test_draft_needs_no_provider():
         assert (await doors.post("/api/eml", small_email())).status == 200
 
 
-async def test_draft_of_nobody_is_from_the_default_sender_where_there_is_one():
+async def test_draft_of_nobody_is_from_whoever_sends_it_and_not_from_the_default_sender():
     with open_doors(default_sender="office@contoso.com") as doors:
         answer = await doors.post("/api/eml", {"text": "Hello"})
-    assert parsed(answer)["From"] == "office@contoso.com"
+    assert parsed(answer)["From"] is None
 
 
 async def test_what_is_no_email_is_told():
@@ -41,11 +41,11 @@ async def test_what_is_no_email_is_told():
 
 async def test_accepted_email_is_read_as_it_is_sent_or_as_a_draft():
     with open_doors() as doors:
-        accepted = await doors.accepted(bcc=["eve@example.com"])
+        accepted = await doors.accepted(bcc=[{"address": "eve@example.com", "name": "Eve"}])
         sent = await doors.get(accepted["links"]["eml"])
         draft = await doors.get(f"{accepted['links']['eml']}?draft=true")
     assert (parsed(sent)["X-Unsent"], parsed(sent)["Bcc"]) == (None, None)
-    assert (parsed(draft)["X-Unsent"], parsed(draft)["Bcc"]) == ("1", "eve@example.com")
+    assert (parsed(draft)["X-Unsent"], parsed(draft)["Bcc"]) == ("1", "Eve <eve@example.com>")
     assert "Statement.eml" in draft.headers["Content-Disposition"]
 
 

@@ -63,6 +63,22 @@ async def test_value_is_taken_as_it_is(doors, value):
     assert await doors.secrets.get(SecretName.SMTP_PASSWORD) == value
 
 
+@pytest.mark.parametrize("name", [SecretName.GRAPH_CLIENT_CERTIFICATE, SecretName.SMTP_CLIENT_CERTIFICATE])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+async def test_certificate_is_taken_with_its_lines(doors, name, line_end):
+    pem = line_end.join(["-----BEGIN CERTIFICATE-----", "TUlJ", "-----END CERTIFICATE-----"])
+    assert (await doors.put(f"/api/secrets/{name}", {"value": pem + line_end})).status == 204
+    assert await doors.secrets.get(name) == pem
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"), [(" \n", "is empty"), ("x" * (LONGEST_VALUE + 1), "is too long"), ("TUlJ\x00", "give PEM")]
+)
+async def test_certificate_that_cannot_be_meant_is_refused(doors, value, detail):
+    answer = await doors.put("/api/secrets/graph-client-certificate", {"value": value})
+    assert (answer.status, detail in answer.json["errors"][0]["detail"]) == (422, True)
+
+
 @pytest.mark.parametrize(
     ("body", "pointer", "detail"),
     [

@@ -68,7 +68,7 @@ def test_app_trusts_the_managed_identity(machine):
     told = machine.run(*FEDERATION)
     (trust,) = machine.state["trusts"]["app-1"]
     assert trust == {
-        "name": "email-subsystem",
+        "name": "email-subsystem-mi-1",
         "issuer": "https://login.microsoftonline.com/tenant-1/v2.0",
         "subject": "mi-1",
         "audiences": ["api://AzureADTokenExchange"],
@@ -103,7 +103,14 @@ def test_undo_takes_everything_back(machine, options):
     machine.run(*options, "--large-mail")
     machine.run(*options, "--undo")
     grants = {principal: roles for principal, roles in machine.state["grants"].items() if roles}
-    assert machine.state | {"grants": grants} == EMPTY
+    assert machine.state | {"grants": grants, "deleted": []} == EMPTY
+
+
+def test_secret_that_was_deleted_must_be_recovered_before_another_is_made(machine):
+    machine.run(*SECRET)
+    machine.run(*SECRET, "--undo")
+    told = machine.run(*SECRET, fails=True)
+    assert ("keyvault secret recover" in told, machine.state["vault"]) == (True, {})
 
 
 def test_undo_of_nothing_is_no_failure(machine):
@@ -126,6 +133,34 @@ def test_mailboxes_are_restricted_in_exchange_and_the_broad_consent_is_gone(mach
     assert machine.state["grants"]["sp-of-app-1"] == {}
 
 
+def test_restriction_takes_back_the_consent_for_large_mail_too(machine):
+    machine.run(*FEDERATION, "--large-mail")
+    machine.run(*RESTRICTED)
+    assert machine.state["grants"]["sp-of-app-1"] == {}
+
+
+def test_what_exchange_has_for_one_environment_is_not_changed_by_another(machine):
+    machine.run(*RESTRICTED, "--name", "Test")
+    machine.run(*RESTRICTED, "--name", "Prod")
+    names = [line.partition("-Name ")[2].split()[0] for line in machine.exchange]
+    assert names == ["email-subsystem-app-1", "email-subsystem-app-2"]
+
+
+def test_app_that_two_identities_may_use_trusts_each_of_them(machine):
+    for identity in ("11111111-1", "22222222-2"):
+        machine.run("--credential", "federation", "--identity", identity)
+    assert [one["name"] for one in machine.state["trusts"]["app-1"]] == [
+        "email-subsystem-11111111",
+        "email-subsystem-22222222",
+    ]
+
+
+@pytest.mark.parametrize(("name", "cloud"), [("AzureUSGovernment", "us_gcc_high"), ("AzureChinaCloud", "china")])
+def test_cloud_is_a_parameter_where_it_is_another(machine, name, cloud):
+    machine.file.write_text(json.dumps(EMPTY | {"cloud": name}))
+    assert f"graph_cloud = {cloud}" in machine.run(*IDENTITY)
+
+
 def test_restriction_is_released(machine):
     machine.run(*RESTRICTED)
     machine.run(*RESTRICTED, "--undo")
@@ -142,6 +177,7 @@ def test_another_secret_is_made_only_when_asked_for(machine):
     [
         [],
         ["--credential", "password"],
+        ["--credential", "certificate"],
         ["--credential", "identity"],
         ["--credential", "secret"],
         [*IDENTITY, "--name", "it's"],

@@ -65,6 +65,21 @@ def test_server_that_does_not_answer_is_told_in_lines_for_people(capsys):
     assert lines[-1].endswith(" warnings.")
 
 
+def test_sender_that_nobody_named_is_told_for_each_provider(capsys, tmp_path):
+    settings = {
+        "LOCAL_DIR": str(tmp_path),  # without a client secret nobody is asked for a token
+        "EmailParameters__smtp_server": "127.0.0.1",
+        "EmailParameters__smtp_port": str(free_port()),
+        "EmailParameters__graph_credential": "secret",
+        "EmailParameters__graph_tenant_id": "contoso.com",
+        "EmailParameters__graph_client_id": "1",
+    }
+    _, sections, _ = doctor(capsys, settings)
+    for name in ("smtp", "graph"):
+        (finding,) = sections[f"DNS, for {name}"]
+        assert (finding["verdict"], "default_sender" in finding["detail"]) == ("skipped", True)
+
+
 @pytest.mark.parametrize("arguments", [["--from", "ann@contoso.com"], ["--to", "nobody"], ["--to"], ["smtp"]])
 def test_call_that_makes_no_sense_is_refused_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as refusal:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -108,6 +109,18 @@ async def test_failure_of_the_endpoint_is_told(answer, words, passes):
     assert failure.value.mends_itself is passes
 
 
+async def test_certificate_of_the_endpoint_that_nobody_trusts_is_told_and_does_not_mend_itself():
+    async with graph_server() as server:
+        secrets = MemorySecrets(Clock())
+        await secrets.put(SecretName.GRAPH_CLIENT_SECRET, SECRET)
+        with requests.Session() as trusts_nobody:
+            trusts_nobody.trust_env = False
+            with pytest.raises(NoToken) as failure:
+                await Tokens(graph_settings(server).app, secrets, http_client=trusts_nobody).token()
+    assert "CERTIFICATE_VERIFY_FAILED" in failure.value.words
+    assert not failure.value.mends_itself
+
+
 async def test_unknown_tenant_is_told():
     async with world(graph_tenant_id="nobody.example") as one:
         with pytest.raises(NoToken) as failure:
@@ -183,7 +196,7 @@ def claims_of(assertion: str) -> dict:
     return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
 
 
-@pytest.mark.parametrize("text", [PEM, PKCS12])
+@pytest.mark.parametrize("text", [PEM, PKCS12, base64.encodebytes(base64.b64decode(PKCS12)).decode()])
 async def test_certificate_signs_the_assertion(text):
     async with world(graph_credential="certificate", secret=text) as one:
         assert await one.tokens.token() in one.server.tokens
