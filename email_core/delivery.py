@@ -214,7 +214,7 @@ class Delivery:
 
     async def _submitted(self, claim: "_Claim", provider: Provider) -> Outcome:
         record = claim.stored.record
-        found = await self._find_out(record, provider) if record.in_doubt else None
+        found = await self._find_out(claim, provider) if record.in_doubt else None
         if found is not None:
             return found
         try:
@@ -224,7 +224,7 @@ class Delivery:
         except StorageUnavailable:
             return Outcome(kind=OutcomeKind.TRANSIENT, reply="the content could not be read from the storage")
         submission = Submission(
-            **_envelope(record, record.open_recipients),
+            **_envelope(claim.stored.record, record.open_recipients),
             content=content,
             keep_handle=claim.keep_handle,
             keep_progress=claim.keep_progress,
@@ -232,8 +232,9 @@ class Delivery:
         )
         return await provider.submit(submission)
 
-    async def _find_out(self, record: EmailRecord, provider: Provider) -> Outcome | None:
+    async def _find_out(self, claim: "_Claim", provider: Provider) -> Outcome | None:
         """After a lost answer: proof from the provider, else the parameter's rule. None: send to all who are open."""
+        record = claim.stored.record
         match await provider.was_sent(Envelope(**_envelope(record, record.recipients_in_doubt))):
             case Proof.SENT:
                 return _proved(record)
@@ -247,6 +248,8 @@ class Delivery:
                     reply=reply,
                     recipients=dict.fromkeys(record.open_recipients, as_before),
                 )
+            case Proof.LATER:
+                claim.forget_handle()
         if self._parameters.unconfirmed_policy == "hold":
             reply = "nobody knows whether the last attempt sent it: resend it, or mark it as sent"
             return Outcome(kind=OutcomeKind.HELD, reply=reply)
@@ -326,6 +329,10 @@ class _Claim:
         waiting = [one for one in record.waiting_recipients if one not in own and one not in turn]
         results = lasting(record.results) | own | dict.fromkeys(waiting, _NO_TURN_YET)
         self.stored = await self.emails.update(self.stored, replace(record, results=results))
+
+    def forget_handle(self) -> None:
+        """What has it is nowhere to be found: if the email is sent again, then anew."""
+        self.stored = replace(self.stored, record=replace(self.stored.record, handle=None))
 
 
 _NO_TURN_YET = RecipientResult(Status.UNSENT, "")
@@ -427,7 +434,7 @@ def _anyone_got_it(results: Mapping[str, RecipientResult]) -> bool:
 def without_words(record: EmailRecord) -> EmailRecord:
     """The same outcome, with nothing in it that came from outside."""
     results = {address: replace(result, reply="") for address, result in record.results.items()}
-    last = replace(record.attempts[-1], reply="the provider's words could not be stored")
+    last = replace(record.attempts[-1], reply="the provider's words could not be stored", trace=None)
     return replace(record, results=results, attempts=(*record.attempts[:-1], last))
 
 

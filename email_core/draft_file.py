@@ -15,7 +15,7 @@ LONGEST_NAME_OCTETS = 200  # a name has 255 octets on Linux
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 _TURNS_TEXT = frozenset({"Cf", "Co", "Cn"})  # invisible, or shown as something else: a name could pose as another
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class MailboxSlots:
         until = self._clock() + wait
         held = self._mailbox(mailbox)
         async with held.one_writer:
-            await held.write(lambda state: replace(state, quiet_until=until))
+            await held.write(lambda state: replace(state, quiet_until=max(state.quiet_until or until, until)))
 
     def _mailbox(self, mailbox: str) -> "_Mailbox":
         key = f"{self._provider}-{hashlib.sha256(mailbox.casefold().encode()).hexdigest()[:32]}"

@@ -22,7 +22,9 @@ from email_core.secret_store.base import SecretName, SecretStore
 EARLY_SECONDS = 300.0  # before its end a token is renewed
 SAME_ANSWER_SECONDS = 10.0  # a failure stands for so long
 ASK_SECONDS = 20.0  # that the endpoint has for an answer
+SHORTEST_USE = 60.0  # seconds that a token is used, whatever its end is said to be
 LONGEST_DESCRIPTION = 300  # characters
+LONGEST_TRACE = 100  # characters
 UNREACHABLE = "the token endpoint cannot be reached"
 NO_TLS = "no TLS with the token endpoint"
 
@@ -31,6 +33,7 @@ Identity = Callable[[str], tuple[str, int]]
 azure-identity raises."""
 
 _PASSING = frozenset({UNREACHABLE, "temporarily_unavailable"})
+_TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
 _PEM_BLOCK = re.compile(r"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----.*?-----END (?P=kind)-----", re.DOTALL)
 
 logger = logging.getLogger(__name__)
@@ -152,7 +155,9 @@ class Tokens:
         text = answer.get("access_token")
         if not isinstance(text, str):
             raise _no_token(answer)
-        now, lives = self._clock(), float(answer.get("expires_in", 0))
+        if not _TOKEN.fullmatch(text):  # an error of the request would repeat it
+            raise _no_token({"error": "the token has characters that no token has"})
+        now, lives = self._clock(), max(float(answer.get("expires_in", 0)), SHORTEST_USE)
         return _Token(text, now + max(lives - EARLY_SECONDS, lives / 2), now + lives)
 
     # ---- in a thread: msal and the identity block
@@ -240,4 +245,6 @@ def _no_token(answer: Mapping[str, Any]) -> NoToken:
     description = str(answer.get("error_description", "")).partition("\n")[0].partition(" Trace ID:")[0]
     words = f"no token to sign in with: {error}: {description}"[:LONGEST_DESCRIPTION]
     ids = [str(answer[name]) for name in ("correlation_id", "trace_id") if answer.get(name)]
-    return NoToken(words, mends_itself=error in _PASSING, trace="token " + "/".join(ids) if ids else None)
+    return NoToken(
+        words, mends_itself=error in _PASSING, trace=f"token {'/'.join(ids)}"[:LONGEST_TRACE] if ids else None
+    )

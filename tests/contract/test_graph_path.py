@@ -16,12 +16,13 @@ from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell, Stores
 from email_core.stores.memory import memory_stores
-from tests.fakes.graph import AFTER, BEFORE, GraphServer, refused_token, throttled
+from tests.fakes.graph import AFTER, BEFORE, GraphServer, fault, refused_token, throttled
 from tests.support.emails import Clock
 from tests.support.graph import graph_provider, graph_server
 from tests.support.storage import all_azure_stores
 
 LARGE = bytes(range(256)) * 20_000  # 5 MB
+NOT_FOUND = fault(404, "ErrorItemNotFound", "The specified object was not found in the store.")
 HOLD = {"unconfirmed_policy": "hold"}
 
 
@@ -114,6 +115,26 @@ async def test_draft_that_was_not_sent_is_sent_without_a_second_upload(stores):
         await one.answer(bell)
         record = await one.answer(bell)
     assert (record.status, len(one.server.sent), one.server.calls("draft")) == (Status.SENT, 1, 1)
+
+
+async def test_draft_that_is_nowhere_is_asked_for_again_and_then_sent_anew(stores):
+    async with world(stores, unconfirmed_policy="resend") as one:
+        one.server.faults["send"] = [BEFORE]
+        bell = await one.accept(LARGE)
+        await one.answer(bell)
+        one.server.drafts.clear()
+        records = [await one.answer(bell) for _ in range(6)]
+        assert [record.status for record in records] == [Status.UNSENT] * 5 + [Status.SENT]
+    assert (len(one.server.sent), one.server.calls("draft")) == (1, 2)
+
+
+async def test_draft_that_is_on_its_way_is_not_made_again(stores):
+    async with world(stores) as one:
+        one.server.faults |= {"send": [BEFORE, NOT_FOUND]}
+        bell = await one.accept(LARGE)
+        await one.answer(bell)
+        assert (await one.answer(bell)).in_doubt
+    assert one.server.calls("draft") == 1
 
 
 async def test_throttled_email_comes_back_when_graph_says_so(stores):

@@ -94,7 +94,7 @@ SECTION = Section(
         entry(
             "mailbox-sender-blocked",
             Category.BLOCKED,
-            Retry.NO,
+            Retry.LATER,
             "The mailbox is blocked from sending",
             "Too much of what it sent looked like spam: it may have been taken over, or is new.",
             "Find out who sends with it, change its credentials, then release it: Microsoft Defender portal > Email & "

@@ -4,6 +4,8 @@ No retry of its own (FailFast): its other policy may send a message twice after 
 """
 
 import logging
+from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 from exchangelib import (
@@ -20,9 +22,10 @@ from exchangelib import (
     Message,
     OAuth2AuthorizationCodeCredentials,
 )
+from exchangelib.errors import MalformedResponseError
 from exchangelib.items import SEND_AND_SAVE_COPY, SEND_ONLY, SEND_TO_NONE
 from exchangelib.properties import DistinguishedFolderId
-from exchangelib.protocol import BaseProtocol, FailFast, close_connections
+from exchangelib.protocol import BaseProtocol, FailFast, Protocol, close_connections
 from exchangelib.services import CreateItem
 from exchangelib.version import (
     EXCHANGE_2010_SP2,
@@ -35,6 +38,7 @@ from exchangelib.version import (
 from oauthlib.oauth2 import OAuth2Token
 from requests.adapters import HTTPAdapter
 
+from email_core.providers.exchange.outcome import GATEWAY_LOST_IT
 from email_core.providers.exchange.settings import ExchangeSettings
 
 REQUEST_SECONDS = 80  # shorter than a mailbox's slot may be in use without a word
@@ -56,6 +60,8 @@ class Ews:
         # What it logs of a failure is the whole request, with the message in it.
         logging.getLogger("exchangelib").setLevel(logging.CRITICAL + 1)
         self._settings = settings
+        self._one_writer = Lock()
+        self._known: tuple[str | None, Any] = None, None  # the last credential, and the configuration with it
         BaseProtocol.HTTP_ADAPTER_CLS = _adapter_of(settings)  # the process has one Exchange Server
         BaseProtocol.TIMEOUT = REQUEST_SECONDS
 
@@ -70,9 +76,12 @@ class Ews:
         )
         saves = self._settings.saves_to_sent_items
         folder = DistinguishedFolderId(id="sentitems", mailbox=Mailbox(email_address=mailbox)) if saves else None
-        _Send(account=account).get(
-            items=[message], folder=folder, message_disposition=SEND_AND_SAVE_COPY if saves else SEND_ONLY
+        disposition = SEND_AND_SAVE_COPY if saves else SEND_ONLY
+        answer = _Send(account=account).get(
+            expect_result=None, items=[message], folder=folder, message_disposition=disposition
         )
+        if answer is None:
+            raise MalformedResponseError("No answer for the message")
 
     def has_sent(self, mailbox: str, message_id: str, *, credential: str) -> bool:
         account = self._account(mailbox, credential)
@@ -82,30 +91,64 @@ class Ews:
         close_connections()
 
     def _account(self, mailbox: str, credential: str) -> Any:
-        """Made for each call, without a request; the connections under it are kept by server and credential."""
+        """Made for each call, without a request; the connections under it are kept by the configuration."""
+        return Account(
+            mailbox,
+            config=self._configuration_for(credential),
+            autodiscover=False,
+            access_type=IMPERSONATION if self._settings.impersonates else DELEGATE,
+            default_timezone=UTC,
+            locale="en",
+        )
+
+    def _configuration_for(self, credential: str) -> Any:
+        """The same for as long as this is the credential; exchangelib would keep the connections of every one."""
+        with self._one_writer:
+            known, configuration = self._known
+            if known != credential:
+                if configuration is not None:
+                    with suppress(KeyError):
+                        del Protocol[configuration]
+                configuration = self._configuration(credential)
+                self._known = credential, configuration
+            return configuration
+
+    def _configuration(self, credential: str) -> Any:
         settings = self._settings
-        configuration = Configuration(
+        return Configuration(
             service_endpoint=settings.address,
             credentials=self._credentials(credential),
             auth_type=AUTHENTICATION[settings.authentication],
             version=Version(build=VERSIONS[settings.version]),
-            retry_policy=FailFast(),
+            retry_policy=_ByStatus(),
             max_connections=settings.concurrency,
-        )
-        return Account(
-            mailbox,
-            config=configuration,
-            autodiscover=False,
-            access_type=IMPERSONATION if settings.impersonates else DELEGATE,
-            default_timezone=UTC,
-            locale="en",
         )
 
     def _credentials(self, credential: str) -> Any:
         if self._settings.authentication == "oauth":
             token = OAuth2Token({"access_token": credential, "token_type": "Bearer"})
-            return OAuth2AuthorizationCodeCredentials(access_token=token)
+            return _GivenToken(access_token=token)
         return Credentials(self._settings.user_name, credential)
+
+
+class _GivenToken(OAuth2AuthorizationCodeCredentials):  # type: ignore[misc]  # it has no annotations
+    """exchangelib finds its connections by the credentials, and its own with a token are others after each use."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+class _ByStatus(FailFast):  # type: ignore[misc]  # it has no annotations
+    """FailFast calls a server busy whenever the connection ends with the answer. That is how gateways answer that lost
+    the server behind them, which may have sent the message."""
+
+    def raise_response_errors(self, response: Any) -> None:
+        if response.status_code in GATEWAY_LOST_IT:
+            raise MalformedResponseError(f"Code: {response.status_code}")
+        response.headers.pop("connection", None)
+        super().raise_response_errors(response)
 
 
 class _Send(CreateItem):  # type: ignore[misc]  # it has no annotations

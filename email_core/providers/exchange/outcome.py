@@ -14,8 +14,12 @@ PROVIDER = "exchange"
 LONGEST_WORDS = 300  # characters: some errors repeat the whole answer
 GATEWAY_LOST_IT = frozenset({502, 504})  # whoever answers did not hear from the one who may have sent it
 NO_ANSWER = "ErrorTimeoutExpired"  # exchangelib's name for every connection that broke
+SHORTEST_BACK_OFF, LONGEST_BACK_OFF = 1.0, 86_400.0  # seconds
 
 _STATUS = re.compile(r"\bCode: (\d{3})\b|\bHTTP (\d{3})\b")
+_UNREADABLE = re.compile(
+    r"MalformedResponseError: No |SOAPError: (?:Bad|Unknown) SOAP response|TransportError: Empty ResponseCode"
+)
 _ANSWER = re.compile(r" headers: .*", re.DOTALL)
 _NOT_CONNECTED = frozenset({"ConnectTimeout", "NewConnectionError", "ProxyError", "NameResolutionError"})
 
@@ -30,13 +34,13 @@ def outcome_of_error(error: BaseException, address: str) -> Outcome:
         return _outcome_of_broken_connection(error, address)
     words = _words(error)
     code = _code(words)
-    if code in GATEWAY_LOST_IT:
+    if code in GATEWAY_LOST_IT or _UNREADABLE.match(words):  # the server took the request, and what it says is lost
         return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=words, stage="request", code=code)
     stage = "auth" if name == "UnauthorizedError" else "request"
     code = 401 if name == "UnauthorizedError" else code
-    outcome = _outcome(stage, words, for_good=code is not None and 400 <= code < 500, code=code)
+    outcome = _outcome(stage, words, for_good=False, code=code)  # a status alone says nothing of the email
     back_off = getattr(error, "back_off", None)  # seconds, of ErrorServerBusy
-    return outcome if not back_off else _waiting(outcome, timedelta(seconds=float(back_off)))
+    return outcome if not back_off else _waiting(outcome, back_off)
 
 
 def outcome_of_words(stage: str, words: str, *, mends_itself: bool) -> Outcome:
@@ -65,7 +69,8 @@ def _outcome(stage: str, words: str, *, for_good: bool, code: int | None = None)
     return Outcome(kind=kind, reply=words, retry_after=wait_of(found), stage=stage, code=code)
 
 
-def _waiting(outcome: Outcome, wait: timedelta) -> Outcome:
+def _waiting(outcome: Outcome, seconds: float) -> Outcome:
+    wait = timedelta(seconds=min(max(seconds, SHORTEST_BACK_OFF), LONGEST_BACK_OFF))
     return Outcome(kind=outcome.kind, reply=outcome.reply, retry_after=wait, stage=outcome.stage, code=outcome.code)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from email_core.content import whole
 from email_core.errors import SecretFault, SecretUnreadable, StorageUnavailable
-from email_core.mailbox_slots import MailboxSlots, NoSlot
+from email_core.mailbox_slots import MailboxSlots, NoSlot, StillInUse
 from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, Steps, Submission
 from email_core.providers.entra import NoToken, Tokens
 from email_core.providers.exchange.outcome import outcome_of_error, outcome_of_words
@@ -64,8 +64,8 @@ class ExchangeProvider(Provider):
             return refusal
         mailbox = self._mailbox(submission)
         try:
-            async with self._slots.slot(mailbox):
-                return await self._submitted(mailbox, submission)
+            async with self._slots.slot(mailbox) as still_in_use:
+                return await self._submitted(mailbox, submission, still_in_use)
         except NoSlot as busy:
             return Outcome(kind=OutcomeKind.DEFERRED, reply=busy.reason, retry_after=busy.wait)
         except StorageUnavailable:
@@ -130,15 +130,17 @@ class ExchangeProvider(Provider):
             return Outcome(kind=OutcomeKind.PERMANENT, reply=words, stage="request")
         return None
 
-    async def _submitted(self, mailbox: str, submission: Submission) -> Outcome:
+    async def _submitted(self, mailbox: str, submission: Submission, still_in_use: StillInUse) -> Outcome:
         """Once more where the credential that was refused has been changed meanwhile."""
         mime = await whole(submission.content)
         try:
             credential = await self._credential()
+            await still_in_use()
             outcome = await self._sent(mailbox, mime, submission, credential)
             if outcome.stage == "auth":
                 changed = await self._credential(instead_of=credential)
                 if changed != credential:
+                    await still_in_use()
                     outcome = await self._sent(mailbox, mime, submission, changed)
         except _NoCredential as failure:
             return failure.outcome

@@ -1,6 +1,7 @@
 """What an administrator says of Exchange Server, checked as a whole (facts/ews-and-pop3.md)."""
 
 import hashlib
+import re
 import ssl
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ ONLINE_RETIRED = (
     "Exchange Server of your own.",
 )
 _ONLINE = ("office365.com", "office.com", "outlook.com", "outlook.cn", "office365.us", "office.de", "apps.mil")
+_HOST = re.compile(r"[a-z0-9._:-]+")  # what else a name may be written with could pose as another
 _PATH = "/EWS/Exchange.asmx"
 
 
@@ -80,6 +82,7 @@ class ExchangeSettings:
 
 
 def is_online(host: str) -> bool:
+    host = host.rstrip(".")
     return any(host == domain or host.endswith(f".{domain}") for domain in _ONLINE)
 
 
@@ -103,7 +106,8 @@ def _parts(address: str) -> SplitResult | None:
     """None where it is no https address of a host."""
     try:
         parts = urlsplit(address)
-        is_right = parts.scheme == "https" and bool(parts.hostname) and not (parts.username or parts.query)
+        is_host = _HOST.fullmatch(parts.hostname or "") is not None
+        is_right = parts.scheme == "https" and is_host and not ("@" in parts.netloc or parts.query)
         return parts if is_right and parts.port != 0 else None
     except ValueError:  # a port or a bracket that is none
         return None

@@ -4,18 +4,19 @@ Its immutable id is kept before it is sent: after a lost answer Graph is asked w
 draft is sent, not made again.
 """
 
+import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from email_core.errors import LostRace, StorageUnavailable
+from email_core.diagnosis import diagnose
+from email_core.errors import LostRace
 from email_core.logs import where
 from email_core.mime import with_bcc
 from email_core.providers.base import Outcome, OutcomeKind, Submission
 from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
-from email_core.providers.graph.large import CannotBeDivided, divided
-from email_core.providers.graph.outcome import Refused
+from email_core.providers.graph.large import MOST_INSIDE, CannotBeDivided, divided
+from email_core.providers.graph.outcome import PROVIDER, Refused
 from email_core.providers.graph.upload import Pause, Upload
 
 IMMUTABLE_IDS = {"Prefer": 'IdType="ImmutableId"'}  # else an id changes when the draft moves to Sent Items
@@ -33,26 +34,27 @@ class Draft:
         submission: Submission,
         trace: Trace,
         *,
-        still_in_use: Callable[[], Awaitable[None]],
         pause: Pause,
     ) -> None:
         self._client = client
         self._mailbox = mailbox
         self._submission = submission
         self._trace = trace
-        self._still_in_use = still_in_use
         self._pause = pause
 
     async def run(self) -> Outcome:
         """Raises Refused, or StorageUnavailable where the content cannot be read."""
         handle = self._submission.handle
-        if handle:
-            try:
-                return await self._send(handle)
-            except Refused as refused:
-                if refused.answer is None or refused.answer.status != 404:
-                    raise  # else somebody deleted it
-        return await self._make_and_send()
+        if not handle:
+            return await self._make_and_send()
+        try:
+            return await self._send(handle)
+        except Refused as refused:
+            if refused.answer is None or refused.answer.error_code != "ErrorItemNotFound":
+                raise
+            # Somebody deleted it, or an earlier attempt sent it after all (facts/graph.md: do not resend).
+            words = f"the answer to the content was lost: the draft is not there any more ({refused.outcome.reply})"
+            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=words, stage="request")
 
     async def _make_and_send(self) -> Outcome:
         try:
@@ -61,34 +63,36 @@ class Draft:
             return Outcome(kind=OutcomeKind.PERMANENT, reply=f"the message is too large: {reason}", stage="request")
         draft = await self._make(with_bcc(inside, self._submission.bcc))
         try:
-            upload = Upload(
-                self._client,
-                self._mailbox,
-                draft,
-                self._trace,
-                still_in_use=self._still_in_use,
-                pause=self._pause,
-            )
+            upload = Upload(self._client, self._mailbox, draft, self._trace, pause=self._pause)
             await upload.run(self._submission.content, files)
             await self._submission.keep_handle(draft)
         except LostRace:  # another worker has the email
             await self._delete(draft)
             return Outcome(kind=OutcomeKind.TRANSIENT, reply="another worker has it now", stage="request")
-        except (Refused, StorageUnavailable):
+        except asyncio.CancelledError:  # the time is over
+            self._client.in_background(self._delete(draft))
+            raise
+        except Exception:
             await self._delete(draft)
             raise
         return await self._send(draft)
 
     async def _make(self, mime: bytes) -> str:
-        answer = await self._client.call(
-            "draft",
-            "POST",
-            f"{mailbox_path(self._mailbox)}/messages",
-            trace=self._trace,
-            wanted={201},
-            content=base64.b64encode(mime),
-            headers={"Content-Type": "text/plain", **IMMUTABLE_IDS},
-        )
+        try:
+            answer = await self._client.call(
+                "draft",
+                "POST",
+                f"{mailbox_path(self._mailbox)}/messages",
+                trace=self._trace,
+                wanted={201},
+                content=base64.b64encode(mime),
+                headers={"Content-Type": "text/plain", **IMMUTABLE_IDS},
+            )
+        except Refused as refused:
+            size = self._submission.content.size
+            if size > MOST_INSIDE and _lacks_permission(refused):
+                raise Refused(without_permission(refused, size, MOST_INSIDE), refused.answer) from refused
+            raise
         draft = answer.member("id")
         if not isinstance(draft, str) or not draft:
             outcome = Outcome(kind=OutcomeKind.TRANSIENT, reply="Graph named no draft", stage="request")
@@ -126,6 +130,15 @@ class Draft:
             )
         except Refused as refused:
             logger.info("a draft that is not needed any more stays: %s", where(refused))
+
+
+def _lacks_permission(refused: Refused) -> bool:
+    """Graph itself said so: not a proxy, and not for a quota or the mailbox."""
+    answer, outcome = refused.answer, refused.outcome
+    if answer is None or not answer.error_code:
+        return False
+    found = diagnose(provider=PROVIDER, stage=outcome.stage, code=outcome.code, reply=outcome.reply)
+    return found.id == "graph-access-denied"
 
 
 def without_permission(refused: Refused, size: int, most: int) -> Outcome:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
-from email.utils import getaddresses
 from typing import Any, cast
+
+from email_core.addresses import parse_address_list
 
 MOST_HEADERS = 5  # of `internetMessageHeaders`
 LONGEST_HEADER = 995  # characters
@@ -20,15 +21,23 @@ _SAID = frozenset(
         *("mime-version", "content-type", "content-transfer-encoding", "in-reply-to", "references"),
     }
 )
+_CHOICES = frozenset({"text/plain", "text/html", "multipart/related", "multipart/mixed"})  # of an alternative
 _PROPERTIES = {"in-reply-to": "String 0x1042", "references": "String 0x1039"}  # as MAPI names them
 
 
 def json_message(mime: bytes, bcc: Sequence[str]) -> dict[str, Any] | None:
     """The value of `message` in sendMail's body; None where only MIME can say it."""
+    try:
+        return _json_message(mime, bcc)
+    except Exception:  # noqa: BLE001 - whatever the parser makes of a message that somebody else built
+        return None
+
+
+def _json_message(mime: bytes, bcc: Sequence[str]) -> dict[str, Any] | None:
     message = BytesParser(policy=default).parsebytes(mime)
     text, files = message.get_body(("html", "plain")), list(_files(message))
     others = [(name, str(value)) for name, value in message.items() if name.lower() not in _SAID]
-    if _is_sealed(message) or not _can_be_said(others) or None in files:
+    if _is_sealed(message) or not _has_one_text(message) or not _can_be_said(others) or None in files:
         return None
     said: dict[str, Any] = {
         "subject": str(message.get("Subject", "")),
@@ -54,8 +63,22 @@ def json_message(mime: bytes, bcc: Sequence[str]) -> dict[str, Any] | None:
 
 def _is_sealed(message: EmailMessage) -> bool:
     """Signed or encrypted: taken apart it would be neither."""
-    kinds = {part.get_content_type() for part in message.walk()}
+    kinds = {part.get_content_type().replace("/x-", "/") for part in message.walk()}
     return bool(kinds & {"multipart/signed", "multipart/encrypted", "application/pkcs7-mime"})
+
+
+def _has_one_text(message: EmailMessage) -> bool:
+    """JSON has one body: it may stand for a plain text and HTML that say the same, and for nothing else."""
+    plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
+    choices = [part for part in message.walk() if part.get_content_type() == "multipart/alternative"]
+    if any(
+        inner.get_content_type() not in _CHOICES
+        for one in choices
+        for inner in cast(Iterable[EmailMessage], one.iter_parts())
+    ):
+        return False
+    said = {id(leaf) for one in choices for leaf in _leaves(one)}
+    return plain is None or html is None or {id(plain), id(html)} <= said
 
 
 def _can_be_said(headers: Sequence[tuple[str, str]]) -> bool:
@@ -72,8 +95,10 @@ def _body(text: EmailMessage | None) -> dict[str, str]:
 
 
 def _recipients(message: EmailMessage, header: str) -> list[dict[str, Any]]:
-    found = getaddresses([str(value) for value in message.get_all(header, [])])
-    return [_recipient(name, address) for name, address in found if address]
+    """As they were read when the email was accepted. Raises ValueError for what is not clear."""
+    values = [value for name, value in message.raw_items() if name.lower() == header.lower()]
+    found = parse_address_list(", ".join("".join(str(value).splitlines()) for value in values))
+    return [_recipient(one.name, one.address) for one in found]
 
 
 def _recipient(name: str, address: str) -> dict[str, Any]:
@@ -106,6 +131,8 @@ def _leaves(part: EmailMessage) -> Iterator[EmailMessage]:
 def _file(part: EmailMessage) -> dict[str, Any] | None:
     content = part.get_payload(decode=True)
     if part.get_content_maintype() == "message":
+        if part.get_content_subtype() != "rfc822":
+            return None
         inner = part.get_payload()
         content = cast(list[EmailMessage], inner)[0].as_bytes() if isinstance(inner, list) and inner else None
     if not isinstance(content, bytes):

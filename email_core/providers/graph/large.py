@@ -18,6 +18,7 @@ from email_core.content import Content
 MOST_INSIDE = 2_200_000  # octets of MIME that Graph takes in one request: as base64 they are less than 3 MB
 SMALL = 65_536  # octets, encoded: a file up to this size stays inside while there is room
 PIECE = 262_144  # octets
+MOST_PARTS = 2_000  # of a message: each takes time, and a file besides the small ones a request of its own
 LONGEST_BOUNDARY_LINE = 200  # octets; a boundary has at most 70
 
 _TAKES_FILES = frozenset({"multipart/mixed", "multipart/related"})
@@ -187,6 +188,7 @@ class _Scanner:
         self._levels: list[_Level] = []
         self._in_part = False
         self._parts = 0
+        self._heads = 0
         self._added = 0  # octets at the buffer's begin that are not of the content
 
     def feed(self, piece: bytes) -> Iterator[_Event]:
@@ -206,6 +208,8 @@ class _Scanner:
             if self._is_head:
                 end = _end_of_head(self._buffer, at)
                 if end < 0 and not is_last:
+                    if len(self._buffer) > MOST_INSIDE:
+                        raise CannotBeDivided("the head of one of its parts is too large for a draft")
                     break
                 end = len(self._buffer) if end < 0 else end
                 yield self._head(self._buffer[at:end])
@@ -275,6 +279,9 @@ class _Scanner:
             self._is_head = True
 
     def _head(self, raw: bytes) -> _Event:
+        self._heads += 1
+        if self._heads > MOST_PARTS:
+            raise CannotBeDivided(f"with more than {MOST_PARTS} parts it is too large for a draft")
         head = BytesParser(policy=default).parsebytes(raw, headersonly=True)
         raw, self._lead, self._is_head = self._lead + raw, b"", False
         parent = self._levels[-1] if self._levels else None

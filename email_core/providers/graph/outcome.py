@@ -1,6 +1,7 @@
 """What an answer of Graph, or none, means for an email. Pure; the catalogue decides first, by the error code."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ PROVIDER = "graph"
 SHORTEST_RETRY_AFTER, LONGEST_RETRY_AFTER = timedelta(seconds=1), timedelta(days=1)
 LONGEST_WORDS = 300  # characters of an answer that is no error of Graph's
 GATEWAY_LOST_IT = frozenset({502, 504})  # whoever answers did not hear from the one who may have sent it
+OF_EXCHANGE = "Error"  # so begin the codes of the mailbox's own server; a gateway, Graph's too, has others
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Answer:
         """None where the body is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def member(self, name: str) -> Any:
@@ -64,13 +66,13 @@ class Refused(Exception):
 
 def outcome_of_answer(answer: Answer, now: datetime, *, sends: bool = False) -> Outcome:
     """Of an answer that is not the one that was wanted. `sends`: the email may have been sent all the same, where a
-    gateway answered in Graph's place."""
+    gateway answered in the mailbox's place. An answer without an error code is not Graph's, and ends no email."""
     stage = "auth" if answer.status == 401 else "request"
     found = diagnose(provider=PROVIDER, stage=stage, code=answer.status, reply=answer.words)
-    if sends and answer.status in GATEWAY_LOST_IT and not answer.error_code:
+    if sends and answer.status in GATEWAY_LOST_IT and not answer.error_code.startswith(OF_EXCHANGE):
         kind = OutcomeKind.UNCONFIRMED
     else:
-        kind = kind_of(found, stage, for_good=400 <= answer.status < 500)
+        kind = kind_of(found, stage, for_good=400 <= answer.status < 500 and bool(answer.error_code))
     asked = retry_after(answer.headers.get("retry-after"), now)
     wait = asked if asked is not None else wait_of(found)
     return Outcome(kind=kind, reply=answer.words, retry_after=wait, stage=stage, code=answer.status)
@@ -106,17 +108,23 @@ def asks_for_less(outcome: Outcome) -> bool:
 
 def retry_after(text: str | None, now: datetime) -> timedelta | None:
     """Whole seconds, fractions of them, or a date (RFC 9110, 10.2.3). None where it is missing or means nothing."""
-    if not text:
+    seconds = _seconds(text, now) if text else math.nan
+    if math.isnan(seconds):
         return None
+    shortest, longest = SHORTEST_RETRY_AFTER.total_seconds(), LONGEST_RETRY_AFTER.total_seconds()
+    return timedelta(seconds=min(max(seconds, shortest), longest))
+
+
+def _seconds(text: str, now: datetime) -> float:
     try:
-        wait = timedelta(seconds=float(text))
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
-        try:
-            until = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        wait = until.replace(tzinfo=until.tzinfo or UTC) - now
-    return min(max(wait, SHORTEST_RETRY_AFTER), LONGEST_RETRY_AFTER)
+        return math.nan
+    return (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds()
 
 
 def _outcome_of_words(stage: str, words: str, *, mends_itself: bool) -> Outcome:

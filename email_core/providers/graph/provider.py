@@ -14,13 +14,13 @@ from urllib.parse import quote
 from email_core.content import whole
 from email_core.errors import StorageUnavailable
 from email_core.logs import where
-from email_core.mailbox_slots import MailboxSlots, NoSlot, StillInUse
+from email_core.mailbox_slots import MailboxSlots, NoSlot
 from email_core.mime import with_bcc
-from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, Steps, Submission
+from email_core.providers.base import BEFORE_MAIL, Envelope, Outcome, OutcomeKind, Proof, Provider, Steps, Submission
 from email_core.providers.entra import Tokens
 from email_core.providers.features import Features
 from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
-from email_core.providers.graph.draft import IMMUTABLE_IDS, Draft, without_permission
+from email_core.providers.graph.draft import IMMUTABLE_IDS, Draft
 from email_core.providers.graph.json_message import json_message
 from email_core.providers.graph.large import MOST_INSIDE
 from email_core.providers.graph.outcome import Refused, asks_for_less
@@ -77,7 +77,8 @@ class GraphProvider(Provider):
         mailbox = self._mailbox(submission)
         try:
             async with asyncio.timeout(_finite(submission.seconds)), self._slots.slot(mailbox) as still_in_use:
-                outcome = await self._submitted(mailbox, submission, trace, still_in_use)
+                trace.still_in_use = still_in_use
+                outcome = await self._submitted(mailbox, submission, trace)
         except NoSlot as busy:
             return Outcome(kind=OutcomeKind.DEFERRED, reply=busy.reason, retry_after=busy.wait)
         except TimeoutError:
@@ -94,12 +95,13 @@ class GraphProvider(Provider):
     async def was_sent(self, envelope: Envelope) -> Proof:
         mailbox = self._mailbox(envelope)
         try:
-            async with self._slots.slot(mailbox):
-                return await self._proof(mailbox, envelope)
+            async with self._slots.slot(mailbox) as still_in_use:
+                return await self._proof(mailbox, envelope, Trace(still_in_use))
         except (NoSlot, StorageUnavailable):
             return Proof.LATER
         except Refused as refused:
-            return Proof.LATER if refused.outcome.kind in _PASSING else Proof.NONE
+            outcome = refused.outcome  # what pauses the provider says nothing of this email
+            return Proof.LATER if outcome.kind in _PASSING or outcome.stage in BEFORE_MAIL else Proof.NONE
 
     def _steps(self, submission: Submission | None) -> Steps:
         return Steps(("credential", *("request",) * bool(submission)), time.monotonic)
@@ -138,17 +140,13 @@ class GraphProvider(Provider):
         batch = self._settings.batch_mailbox if envelope.mode is Mode.BATCH else None
         return batch or envelope.sender
 
-    async def _submitted(self, mailbox: str, submission: Submission, trace: Trace, still_in_use: StillInUse) -> Outcome:
-        size = submission.content.size
+    async def _submitted(self, mailbox: str, submission: Submission, trace: Trace) -> Outcome:
+        is_large = submission.content.size > MOST_INSIDE
         try:
-            if not (submission.handle or self._settings.always_drafts or size > MOST_INSIDE):
+            if not (submission.handle or self._settings.always_drafts or is_large):
                 return await self._at_once(mailbox, submission, trace)
-            draft = Draft(self._client, mailbox, submission, trace, still_in_use=still_in_use, pause=self._pause)
-            return await draft.run()
+            return await Draft(self._client, mailbox, submission, trace, pause=self._pause).run()
         except Refused as refused:
-            lacks_permission = refused.answer is not None and refused.answer.status == 403
-            if size > MOST_INSIDE and lacks_permission and not submission.handle:
-                return without_permission(refused, size, MOST_INSIDE)
             return refused.outcome
 
     async def _at_once(self, mailbox: str, submission: Submission, trace: Trace) -> Outcome:
@@ -180,27 +178,27 @@ class GraphProvider(Provider):
 
     # ---- proof
 
-    async def _proof(self, mailbox: str, envelope: Envelope) -> Proof:
+    async def _proof(self, mailbox: str, envelope: Envelope, trace: Trace) -> Proof:
         """Raises Refused, or what `slot` raises."""
         if envelope.handle:
-            return await self._proof_of_draft(mailbox, envelope.handle)
+            return await self._proof_of_draft(mailbox, envelope.handle, trace)
         if not self._settings.saves_to_sent_items:
             return Proof.NONE
-        return await self._proof_of_sent_items(mailbox, envelope.message_id)
+        return await self._proof_of_sent_items(mailbox, envelope.message_id, trace)
 
-    async def _proof_of_draft(self, mailbox: str, draft: str) -> Proof:
+    async def _proof_of_draft(self, mailbox: str, draft: str, trace: Trace) -> Proof:
         path = f"{message_path(mailbox, draft)}?$select=isDraft"
-        answer = await self._client.call("proof", "GET", path, trace=Trace(), wanted={200, 404}, headers=IMMUTABLE_IDS)
+        answer = await self._client.call("proof", "GET", path, trace=trace, wanted={200, 404}, headers=IMMUTABLE_IDS)
         is_draft = answer.member("isDraft")
         if answer.status == 404 or not isinstance(is_draft, bool):
             return Proof.LATER  # on its way from one folder to another it is in none
         return Proof.NOT_SENT if is_draft else Proof.SENT
 
-    async def _proof_of_sent_items(self, mailbox: str, message_id: str) -> Proof:
+    async def _proof_of_sent_items(self, mailbox: str, message_id: str, trace: Trace) -> Proof:
         """Needs Mail.Read. That it is not there proves nothing: it may be on its way."""
         condition = quote(f"internetMessageId eq '{message_id.replace(chr(39), chr(39) * 2)}'", safe="")
         path = f"{mailbox_path(mailbox)}/mailFolders/sentitems/messages?$filter={condition}&$select=id&$top=1"
-        answer = await self._client.call("proof", "GET", path, trace=Trace(), wanted={200})
+        answer = await self._client.call("proof", "GET", path, trace=trace, wanted={200})
         return Proof.SENT if answer.member("value") else Proof.NONE
 
 

@@ -5,19 +5,21 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Any
 
 from email_core.content import Content
 from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.graph.client import GraphClient, Trace, message_path
 from email_core.providers.graph.large import File, contents
-from email_core.providers.graph.outcome import Refused
+from email_core.providers.graph.outcome import Answer, Refused
 
 SESSION_FROM = 3_000_000  # octets of a file
 RANGE = 11 * 320 * 1024  # octets: under 4 MB
 TRIES = 4  # of one range, and of the session of one file
 WAITS = (0.5, 1.0, 2.0)  # seconds between them
-SESSION_IS_GONE = frozenset({404, 409, 410, 416})
-REPEATED = frozenset({408, 500, 502, 503, 504, 509})
+SESSION_IS_GONE = frozenset({401, 403, 404, 409, 410, 416})
+REPEATED = frozenset({200, 202, 408, 500, 502, 503, 504, 509})  # the first two say that octets are missing
+MOST_DIGITS = 15  # of an octet's place
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -40,13 +42,11 @@ class Upload:
         draft: str,
         trace: Trace,
         *,
-        still_in_use: Callable[[], Awaitable[None]],
         pause: Pause = asyncio.sleep,
     ) -> None:
         self._client = client
         self._path = message_path(mailbox, draft)
         self._trace = trace
-        self._still_in_use = still_in_use
         self._pause = pause
 
     async def run(self, content: Content, files: tuple[File, ...]) -> None:
@@ -73,7 +73,6 @@ class Upload:
         return len(files), None
 
     async def _attach(self, file: File, pieces: AsyncIterator[bytes]) -> None:
-        await self._still_in_use()
         if file.size < SESSION_FROM:
             await self._post(file, b"".join([piece async for piece in pieces]))
             return
@@ -81,7 +80,6 @@ class Upload:
         first = await anext(ranges)
         url, sent = await self._begin(file, first), len(first)
         async for octets in ranges:
-            await self._still_in_use()
             await self._put(url, octets, sent, file.size)
             sent += len(octets)
 
@@ -133,50 +131,73 @@ class Upload:
             json={"AttachmentItem": item},
         )
         url = answer.member("uploadUrl")
-        if not isinstance(url, str) or not url.startswith("https://"):
+        if not _is_address(url):
             raise Refused(_transient("Graph gave no address to upload to"), answer)
-        return url
+        return str(url)
 
     async def _put(self, url: str, octets: bytes, first: int, total: int) -> None:
         """One range, to its end. What broke off is asked for and goes on from there. Raises SessionLost or Refused."""
         start, end = first, first + len(octets)
         for tries in range(1, TRIES + 1):
+            # When the last octet has come the file is attached, and a session that is gone may be one that has ended:
+            # begun anew, it would attach the file a second time. Then the whole draft is given up.
+            may_be_attached = end == total and tries > 1
             try:
-                answer = await self._client.put_range(url, octets[start - first :], start, total)
-                if answer.status in (200, 201, 202):
+                answer = await self._client.put_range(self._trace, url, octets[start - first :], start, total)
+                if _has_taken(answer, end, total):
                     return
-                refused = self._client.refused(answer)
+                refused = self._client.refused_by_session(answer)
             except Refused as error:
                 refused = error
-            _check_repeatable(refused)
+            _check_repeatable(refused, may_be_attached=may_be_attached)
             if tries == TRIES:
                 raise refused
             await self._pause(WAITS[tries - 1])
-            start = await self._expected(url, start)
-            if start >= end:
+            start = await self._expected(url, start, may_be_attached=end == total)
+            if start == end < total:
                 return
-            if start < first:
-                raise SessionLost(refused)
+            if not first <= start < end:
+                raise refused if end == total else SessionLost(refused)
         raise AssertionError("the last try returns or raises")
 
-    async def _expected(self, url: str, asked_for: int) -> int:
+    async def _expected(self, url: str, asked_for: int, *, may_be_attached: bool) -> int:
         """The octet that the session waits for. Where it does not say, the one that was sent last."""
-        answer = await self._client.get_session(url)
+        answer = await self._client.get_session(self._trace, url)
         if answer.status in SESSION_IS_GONE:
-            raise SessionLost(self._client.refused(answer))
-        ranges = answer.member("nextExpectedRanges") if answer.status == 200 else None
-        if not isinstance(ranges, list) or not ranges:
-            return asked_for
-        first = str(ranges[0]).partition("-")[0]
-        return int(first) if first.isdecimal() else asked_for
+            refused = self._client.refused_by_session(answer)
+            raise refused if may_be_attached else SessionLost(refused)
+        expected = _first_expected(answer) if answer.status == 200 else None
+        return asked_for if expected is None else expected
 
 
-def _check_repeatable(refused: Refused) -> None:
+def _has_taken(answer: Answer, end: int, total: int) -> bool:
+    """Whether all octets up to `end` are there: the last ones are answered by 201 alone (facts/graph.md, 3)."""
+    if end == total:
+        return answer.status == 201
+    return answer.status in (200, 202) and _first_expected(answer) in (None, end)
+
+
+def _first_expected(answer: Answer) -> int | None:
+    ranges = answer.member("nextExpectedRanges")
+    first = str(ranges[0]).partition("-")[0] if isinstance(ranges, list) and ranges else ""
+    return int(first) if first.isdecimal() and len(first) <= MOST_DIGITS else None
+
+
+def _is_address(url: Any) -> bool:
+    import httpx  # as late as the client does it
+
+    try:
+        return isinstance(url, str) and httpx.URL(url).scheme == "https" and bool(httpx.URL(url).host)
+    except httpx.InvalidURL:
+        return False
+
+
+def _check_repeatable(refused: Refused, *, may_be_attached: bool) -> None:
     """Raises what is not to be tried again here: SessionLost, or the refusal itself."""
     answer = refused.answer
     if answer is None:
         return  # the connection broke off
-    if answer.status in SESSION_IS_GONE:
+    if answer.status in SESSION_IS_GONE and not may_be_attached:
         raise SessionLost(refused)
     if answer.status not in REPEATED or "retry-after" in answer.headers:
         raise refused

@@ -72,6 +72,8 @@ NAMES = [
     ("con", "_con.eml"),
     ("LPT1.txt", "_LPT1.txt.eml"),
     ("contract", "contract.eml"),
+    ("CON .txt", "_CON .txt.eml"),
+    ("conin$", "_conin$.eml"),
     ("a\r\nb\tc\0d", "a b c d.eml"),
     ("invoice\u202efdp.exe", "invoice fdp.exe.eml"),
     ("x" * 500, "x" * 100 + ".eml"),

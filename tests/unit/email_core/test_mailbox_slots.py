@@ -232,6 +232,15 @@ async def test_quiet_mailbox_is_left_alone_by_all_processes(world):
     await world.send(other)
 
 
+async def test_mailbox_stays_quiet_for_the_longest_that_was_asked_for(world):
+    one = world.process()
+    await one.be_quiet(BOX, timedelta(seconds=30))
+    await one.be_quiet(BOX, timedelta(seconds=1))
+    with pytest.raises(NoSlot) as refused:
+        await world.send(one)
+    assert refused.value.wait == timedelta(seconds=30)
+
+
 async def test_storage_that_is_away_is_told_and_forgotten_when_it_is_back(world):
     process = world.process()
     world.store.is_away = True

@@ -203,7 +203,7 @@ GRAPH = [
         '{"error":{"innerError":{"code":"ErrorAccessDenied"},"code":"ErrorExceededMessageLimit"}}',
     ),
     ("sender_quota", "later", 403, "{'error': {'code': 'ErrorExceededHourlyMessageLimit'}}"),
-    ("blocked", "no", 403, '{"error":{"code":"ErrorAccountSuspend"'),
+    ("blocked", "later", 403, '{"error":{"code":"ErrorAccountSuspend"'),
     ("throttling", "soon", 503, '{"error":{"code":"TooManyRequests","message":"x","innerError":{"code":"429"}}}'),
     ("transient", "soon", 429, '{"error":{"code":"ErrorServerBusy","message":"x"}}'),
     ("transient", "soon", 400, '{"ERROR":{"CODE":"ERRORMAILBOXMOVEINPROGRESS"}}'),

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import time
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from email_core.providers.entra import EARLY_SECONDS, SAME_ANSWER_SECONDS, NoTok
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
 from tests.fakes.graph import AFTER, CLIENT, SECRET, TENANT, TOKEN_LIVES, fault, refused_token
+from tests.fakes.https import Response
 from tests.support.emails import NOON, Clock
 from tests.support.graph import graph_server, graph_settings, login_client, moved
 
@@ -76,6 +78,30 @@ async def test_token_that_cannot_be_renewed_yet_is_used_on_until_its_end(caplog)
         one.clock.advance(seconds=EARLY_SECONDS)
         with pytest.raises(NoToken):
             await one.tokens.token()
+
+
+@pytest.mark.parametrize("lives", [0, -3600])
+async def test_token_that_ends_at_once_is_not_asked_for_by_each_email(lives):
+    asked = []
+
+    def identity(scope):
+        asked.append(scope)
+        return "token", time.time() + lives
+
+    async with world(graph_credential="identity", secret=None, identity=identity) as one:
+        for _ in range(5):
+            await one.tokens.token()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("token", ["secret\r\nX: y", "secret\u20ac", ""])
+async def test_token_that_no_header_can_carry_is_none_and_not_repeated(token):
+    async with world() as one:
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": 3599}
+        one.server.faults["token"] = [Response(200, json.dumps(body).encode())] * 2
+        with pytest.raises(NoToken) as failure:
+            await one.tokens.token()
+    assert "secret" not in failure.value.words
 
 
 async def test_token_that_was_refused_is_replaced_once_for_all():

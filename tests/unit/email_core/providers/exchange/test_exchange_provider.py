@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from exchangelib.protocol import Protocol
 
 from email_core.content import InlineContent
 from email_core.providers.base import OutcomeKind, Proof
 from email_core.providers.exchange.provider import MOST_OCTETS
 from email_core.record import Mode
 from email_core.secret_store.base import SecretName
-from tests.fakes.ews import AFTER, BEFORE, PASSWORD, TOKEN, busy, refusal
+from tests.fakes.ews import AFTER, BEFORE, PASSWORD, TOKEN, _response, busy, refusal
 from tests.fakes.https import Response
 from tests.support.azurite import ROOT
 from tests.support.ews import ews_server, exchange_provider
@@ -134,6 +135,19 @@ async def test_account_signs_in_by_token_which_is_renewed_where_it_is_refused():
     assert (outcome.kind, len(server.sent)) == (KINDS.DELIVERED, 1)
 
 
+async def test_connections_of_an_old_token_are_not_kept():
+    def kept():
+        return [key for key in Protocol._protocol_cache if key[0] == server.address]
+
+    async with ews_server(authentication="oauth") as server:
+        tokens = GivenTokens("too-old", TOKEN)
+        async with exchange_provider(server, tokens=tokens, **OAUTH) as provider:
+            for _ in range(3):
+                assert (await provider.submit(SUBMISSION)).kind is KINDS.DELIVERED
+            assert len(kept()) == 1
+    assert server._http.connections == 2  # one for each token
+
+
 async def test_wrong_password_is_tried_once_and_pauses_the_provider():
     async with ews_server() as server:
         outcome = await submit(server, password="wrong")
@@ -160,6 +174,11 @@ async def test_password_that_is_missing_is_told_with_its_fix():
 
 # ---- what goes wrong
 
+XML = {"content-type": "text/xml"}
+TAKEN = _response("CreateItem", "<m:Items/>").body
+BOMB = TAKEN.replace(b"NoError", b"&b;").replace(
+    b"?>", b'?><!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;">]>', 1
+)
 ERRORS = [  # answer, kind
     (refusal("ErrorSendAsDenied"), KINDS.CONFIGURATION),
     (refusal("ErrorImpersonateUserDenied"), KINDS.CONFIGURATION),
@@ -173,6 +192,16 @@ ERRORS = [  # answer, kind
     (Response(413, b"too large"), KINDS.PERMANENT),
     (Response(502, b"Bad Gateway"), KINDS.UNCONFIRMED),
     (Response(504, b"Gateway Timeout"), KINDS.UNCONFIRMED),
+    (Response(504, b"Gateway Timeout", {"connection": "close"}), KINDS.UNCONFIRMED),
+    (Response(502, b"", {"X-CasErrorCode": "CAS error: x"}), KINDS.UNCONFIRMED),
+    (Response(200, b"", XML), KINDS.UNCONFIRMED),  # it took the request, and nobody can read what it says
+    (Response(200, b"<html>Sign in</html>", XML), KINDS.UNCONFIRMED),
+    (Response(200, TAKEN[: len(TAKEN) // 2], XML), KINDS.UNCONFIRMED),
+    (Response(200, TAKEN.replace(b"CreateItemResponseMessage", b"Nothing"), XML), KINDS.UNCONFIRMED),
+    (Response(200, BOMB, XML), KINDS.UNCONFIRMED),
+    (Response(500, b"<html>", {"connection": "close"}), KINDS.TRANSIENT),
+    (Response(302, headers={"location": "https://example.com/EWS"}), KINDS.TRANSIENT),
+    (Response(405, b"<html>"), KINDS.TRANSIENT),  # a proxy's, and none of the email's doing
     (BEFORE, KINDS.UNCONFIRMED),
     (AFTER, KINDS.UNCONFIRMED),
 ]
@@ -192,6 +221,14 @@ async def test_server_says_how_long_to_wait():
         outcome = await submit(server)
     assert (outcome.kind, outcome.retry_after) == (KINDS.TRANSIENT, timedelta(seconds=2.5))
     assert "ErrorServerBusy" in outcome.reply
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(-5000, 1), (10**25, 86_400)])
+async def test_wait_that_makes_no_sense_is_kept_within_reason(milliseconds, seconds):
+    async with ews_server() as server:
+        server.faults["CreateItem"] = [busy(milliseconds)]
+        outcome = await submit(server)
+    assert (outcome.kind, outcome.retry_after) == (KINDS.TRANSIENT, timedelta(seconds=seconds))
 
 
 async def test_server_that_cannot_be_reached_sent_nothing():

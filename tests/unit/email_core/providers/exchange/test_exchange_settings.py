@@ -32,7 +32,13 @@ def test_server_is_named_by_its_host_or_its_whole_address(server, address):
 
 @pytest.mark.parametrize(
     "server",
-    ["outlook.office365.com", "https://Outlook.Office365.com/EWS/Exchange.asmx", "outlook.office.com", "x.outlook.com"],
+    [
+        "outlook.office365.com.",
+        "outlook.office365.com",
+        "https://Outlook.Office365.com/EWS/Exchange.asmx",
+        "outlook.office.com",
+        "x.outlook.com",
+    ],
 )
 def test_exchange_online_is_refused_with_the_dates_and_the_way_to_graph(server):
     with pytest.raises(ConfigurationError) as refused:

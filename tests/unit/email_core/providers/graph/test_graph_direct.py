@@ -2,22 +2,32 @@
 
 import asyncio
 import base64
+import logging
 import re
 import ssl
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from email_core.content import InlineContent
 from email_core.message import Address, Attachment, Importance, Message
 from email_core.mime import build_mime
 from email_core.provider_pause import is_refusal
 from email_core.providers.base import OutcomeKind, Proof
+from email_core.providers.graph.client import MOST_ANSWER, Trace
+from email_core.providers.graph.json_message import json_message
+from email_core.providers.graph.outcome import Refused
 from email_core.record import Mode
 from email_core.stores.memory import MemoryMailboxStore
 from tests.fakes.graph import AFTER, BEFORE, HANG, SEND, fault, throttled
+from tests.fakes.https import Response
 from tests.support.emails import NOON
 from tests.support.graph import MIME, SUBMISSION, graph_provider, graph_server
 from tests.support.shared_tools import needs_checker
@@ -79,6 +89,10 @@ ANSWERS = [  # answer, kind, seconds to wait
     (fault(413, "ErrorMessageSizeExceeded", "too large"), KINDS.PERMANENT, None),
     (fault(400, "ErrorMimeContentInvalidBase64String", "Invalid base64"), KINDS.PERMANENT, None),
     (fault(400, "BadRequest", "nobody knows this one"), KINDS.PERMANENT, None),
+    (Response(400, b"<html>Bad Request</html>"), KINDS.TRANSIENT, None),  # a proxy's, not Graph's
+    (Response(405), KINDS.TRANSIENT, None),
+    (Response(307, headers={"location": "https://example.com/"}), KINDS.TRANSIENT, None),
+    (fault(403, "ErrorAccountSuspend", "Account suspended."), KINDS.TRANSIENT, 3600.0),  # it may be released
     (fault(500, "ErrorInternalServerTransientError", "try later"), KINDS.TRANSIENT, None),
     (fault(503, "ErrorServerBusy", "busy"), KINDS.TRANSIENT, None),
     (fault(503, "ErrorServerBusy", "busy", retry_after="7"), KINDS.TRANSIENT, 7.0),
@@ -89,9 +103,17 @@ ANSWERS = [  # answer, kind, seconds to wait
     (throttled("RequestRate", format_datetime(NOON - timedelta(days=1), usegmt=True)), KINDS.TRANSIENT, 1.0),
     (throttled("RequestRate"), KINDS.TRANSIENT, None),
     (throttled("RequestRate", "soon"), KINDS.TRANSIENT, None),
+    (throttled("RequestRate", "nan"), KINDS.TRANSIENT, None),
+    (throttled("RequestRate", "-5"), KINDS.TRANSIENT, 1.0),
+    (throttled("RequestRate", "9" * 30), KINDS.TRANSIENT, 86400.0),
+    (throttled("RequestRate", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"), KINDS.TRANSIENT, None),
     (throttled("MailboxConcurrency", "1"), KINDS.TRANSIENT, 1.0),
     (fault(502, body="<html>Bad Gateway</html>"), KINDS.UNCONFIRMED, None),  # it may have been sent behind the gateway
     (fault(504, body=""), KINDS.UNCONFIRMED, None),
+    (fault(504, "UnknownError", ""), KINDS.UNCONFIRMED, None),  # Graph's own gateway
+    (fault(504, "ErrorTimeoutExpired", "the mailbox's server says so"), KINDS.TRANSIENT, None),
+    (Response(202, b"[" * 100_000), KINDS.DELIVERED, None),
+    (Response(400, b'{"error":' + b"[" * 60_000), KINDS.TRANSIENT, None),
     (BEFORE, KINDS.UNCONFIRMED, None),  # who can tell that it never came to an end there
     (AFTER, KINDS.UNCONFIRMED, None),
 ]
@@ -111,6 +133,81 @@ async def test_lost_answer_is_in_doubt_though_it_was_sent():
         server.faults["sendMail"] = [AFTER]
         outcome = await submit(server)
     assert (outcome.kind, len(server.sent)) == (KINDS.UNCONFIRMED, 1)
+
+
+class BrokenOff(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        yield b"x"
+        raise httpx.ReadError("broken off")
+
+
+async def test_success_is_one_though_the_rest_of_the_answer_is_lost():
+    async with graph_server() as server, graph_provider(server) as provider:
+        transport = httpx.MockTransport(lambda request: httpx.Response(202, stream=BrokenOff()))
+        provider._client._http = httpx.AsyncClient(transport=transport)
+        assert (await provider.submit(SUBMISSION)).kind is KINDS.DELIVERED
+
+
+async def test_no_more_of_an_answer_is_read_than_is_looked_at():
+    async with graph_server() as server, graph_provider(server) as provider:
+        server.faults["sendMail"] = [Response(400, b"x" * 5_000_000)]
+        answer = await provider._client.call(
+            "sendMail", "POST", "/users/ann@contoso.com/sendMail", trace=Trace(), wanted={400}, content=b""
+        )
+    assert len(answer.body) == MOST_ANSWER
+
+
+async def test_ids_of_any_length_can_be_stored():
+    async with graph_server() as server:
+        server.faults["sendMail"] = [Response(202, headers={"request-id": "r" * 30_000})]
+        outcome = await submit(server)
+    assert len(outcome.trace) < 200
+
+
+async def test_cookies_of_one_mailbox_are_not_shown_for_another():
+    async with graph_server() as server, graph_provider(server) as provider:
+        server.faults["sendMail"] = [Response(202, headers={"set-cookie": "session=1; Path=/"})]
+        for _ in range(2):
+            await provider.submit(SUBMISSION)
+    assert "cookie" not in server.requests[-1].headers
+
+
+async def test_no_log_names_a_mailbox(caplog):
+    with caplog.at_level(logging.INFO):
+        async with graph_server() as server:
+            await submit(server)
+    assert "ann@" not in caplog.text
+
+
+async def test_no_span_names_a_mailbox():
+    spans = InMemorySpanExporter()
+    tracers = TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+    instrumentor = HTTPXClientInstrumentor()
+    instrumentor.instrument(tracer_provider=tracers)
+    try:
+        async with graph_server() as server:
+            await submit(server)
+    finally:
+        instrumentor.uninstrument()
+    assert (len(server.sent), spans.get_finished_spans()) == (1, ())
+
+
+async def test_slot_is_kept_before_each_request_of_an_attempt():
+    told = []
+
+    async def still_in_use():
+        told.append(list(server.steps))
+
+    async with graph_server() as server, graph_provider(server) as provider:
+        await provider._client.sign_in()
+        server.revoke_tokens()
+        path = "/users/ann@contoso.com/sendMail"
+        with pytest.raises(Refused):
+            await provider._client.call(
+                "sendMail", "POST", path, trace=Trace(still_in_use), wanted={200}, content=base64.b64encode(MIME)
+            )
+    assert [steps[-1] for steps in told] == ["token", "sendMail", "token"]  # before, at the 401, before
 
 
 async def test_server_that_cannot_be_reached_sent_nothing():
@@ -207,6 +304,42 @@ async def test_what_json_cannot_say_goes_as_mime_with_nothing_dropped(headers):
         await submit(server, submission_of(replace(RICH, headers=headers)), graph_save_to_sent_items=False)
     (sent,) = server.sent
     assert all(sent.parsed[name] == value for name, value in headers.items())
+
+
+HEAD = b"From: ann@contoso.com\r\nTo: bob@example.com\r\nMessage-ID: <1@contoso.com>\r\n"
+TWO_TEXTS = (
+    b"Content-Type: multipart/%s; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\none\r\n"
+    b"--b\r\nContent-Type: text/%s\r\n\r\ntwo\r\n--b--\r\n"
+)
+NOT_SAID = [
+    HEAD + b"Content-Type: text/plain; charset=nobody-knows\r\n\r\nHello",
+    HEAD.replace(b"<1@contoso.com>", b"<") + b"\r\nHello",  # the parser fails on it
+    HEAD + TWO_TEXTS % (b"mixed", b"html"),  # neither stands for the other
+    HEAD + TWO_TEXTS % (b"alternative", b"calendar"),
+    HEAD + b"Content-Type: message/partial; id=x; number=1\r\n\r\nHello",
+    HEAD + b"Content-Type: application/x-pkcs7-mime; smime-type=signed-data\r\n\r\nHello",
+]
+
+
+@pytest.mark.parametrize("mime", NOT_SAID)
+async def test_odd_message_goes_as_mime_as_it_is(mime):
+    async with graph_server() as server:
+        submission = replace(SUBMISSION, content=InlineContent(mime), bcc=())
+        outcome = await submit(server, submission, graph_save_to_sent_items=False)
+    assert (outcome.kind, server.sent[0].mime) == (KINDS.DELIVERED, mime)
+
+
+def test_message_that_no_parser_gets_through_is_left_to_mime():
+    deep = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(1500))
+    assert json_message(HEAD + deep, ()) is None
+
+
+async def test_json_names_the_recipients_that_were_read_when_the_email_was_accepted():
+    mime = HEAD.replace(b"To: bob@example.com", b"To: Bob [X] <bob@example.com>, c@d.example") + b"\r\nHello"
+    async with graph_server() as server:
+        await submit(server, replace(SUBMISSION, content=InlineContent(mime), bcc=()), graph_save_to_sent_items=False)
+    assert server.sent[0].message
+    assert server.sent[0].recipients == {"bob@example.com", "c@d.example"}
 
 
 async def test_signed_message_is_never_taken_apart():

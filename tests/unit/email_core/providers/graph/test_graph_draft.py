@@ -1,5 +1,7 @@
 """The Graph provider against the stand-in: drafts, upload sessions, and what became of them."""
 
+import json
+import logging
 from dataclasses import replace
 
 import pytest
@@ -8,10 +10,12 @@ from email_core.content import InlineContent
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.message import Address, Attachment, Message
 from email_core.mime import build_mime
+from email_core.provider_pause import is_refusal
 from email_core.providers.base import OutcomeKind, Proof
 from email_core.providers.graph import upload
 from email_core.providers.graph.upload import RANGE
-from tests.fakes.graph import AFTER, BEFORE, READ, SEND, fault, throttled
+from tests.fakes.graph import AFTER, BEFORE, HANG, READ, SEND, fault, refused_token, throttled
+from tests.fakes.https import Response
 from tests.support.emails import NOON
 from tests.support.graph import SUBMISSION, graph_provider, graph_server
 
@@ -172,17 +176,83 @@ async def test_upload_asked_to_wait_is_deferred_and_not_repeated(answer):
     assert graph_steps(server) == ["draft", "session", "range", "delete"]
 
 
+async def test_draft_is_deleted_where_the_time_is_over():
+    async with graph_server() as server, graph_provider(server) as provider:
+        server.faults["attach"] = [HANG]
+        outcome = await provider.submit(replace(LARGE_MAIL, keep_handle=Keeper(server), seconds=1.0))
+        await provider.aclose()
+        assert (outcome.kind, server.calls("delete"), server.drafts) == (KINDS.TRANSIENT, 1, {})
+
+
+async def test_last_range_that_is_not_all_there_is_not_taken_for_the_file():
+    async with graph_server() as server:
+        whole = server._range
+
+        def but_not_the_last(request):
+            if server.calls("range") != 3:
+                return whole(request)
+            return Response(200, json.dumps({"nextExpectedRanges": [f"{2 * RANGE}-"]}).encode())
+
+        server._range = but_not_the_last
+        outcome = await submit(server)
+    assert (outcome.kind, server.sent[0].files["large.bin"]) == (KINDS.DELIVERED, LARGE)
+
+
+async def test_file_that_may_be_attached_already_is_never_attached_twice():
+    async with graph_server() as server:
+        server.faults["range"] = [None, None, AFTER]
+        server._status = lambda request: NOT_FOUND  # the session has ended
+        outcome = await submit(server)
+    assert (outcome.kind, server.sent, server.drafts) == (KINDS.TRANSIENT, [], {})
+
+
+ODD_RANGES = [["0-"], ["99999999999-"], ["-5"], ["9" * 5000 + "-"], [""], [None], "0-", {"a": 1}, [f"{RANGE + 1}-"]]
+
+
+@pytest.mark.parametrize("ranges", ODD_RANGES, ids=lambda ranges: str(ranges)[:20])
+async def test_session_that_says_odd_things_begins_anew(ranges):
+    async with graph_server() as server:
+        server.faults |= {
+            "range": [AFTER],
+            "status": [Response(200, json.dumps({"nextExpectedRanges": ranges}).encode())],
+        }
+        outcome = await submit(server)
+    (sent,) = server.sent
+    attached = [one["name"] for draft in server.drafts.values() for one in draft.attached]
+    assert (outcome.kind, sent.files["large.bin"], attached) == (KINDS.DELIVERED, LARGE, ["large.bin", "small.bin"])
+
+
+@pytest.mark.parametrize("url", [None, "http://localhost/", "https://", "https://[::1", "https://a\0b/"])
+async def test_address_that_is_none_is_not_uploaded_to(url):
+    async with graph_server() as server:
+        server.faults["session"] = [Response(201, json.dumps({"uploadUrl": url}).encode())]
+        outcome = await submit(server)
+    assert (outcome.kind, server.drafts) == (KINDS.TRANSIENT, {})
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refusal_of_an_upload_begins_its_session_anew_and_pauses_nobody(status):
+    async with graph_server() as server:
+        server.faults["range"] = [Response(status)]
+        assert (await submit(server)).kind is KINDS.DELIVERED
+        server.faults["range"] = [Response(status)] * upload.TRIES
+        outcome = await submit(server)
+    assert not is_refusal(outcome)
+    assert outcome.kind is not KINDS.PERMANENT
+
+
 async def test_draft_that_cannot_be_deleted_does_no_harm():
     async with graph_server() as server:
         server.faults |= {"attach": [BUSY], "delete": [AFTER]}
         assert (await submit(server)).kind is KINDS.TRANSIENT
 
 
-async def test_address_of_an_upload_session_is_told_to_nobody():
+async def test_address_of_an_upload_session_is_told_to_nobody(caplog):
+    caplog.set_level(logging.INFO)
     async with graph_server() as server:
         server.faults["range"] = [BUSY] * upload.TRIES
         outcome = await submit(server)
-    assert "upload/" not in f"{outcome.reply} {outcome.trace}"
+    assert "upload/" not in f"{outcome.reply} {outcome.trace} {caplog.text}"
 
 
 # ---- permissions and sizes
@@ -195,6 +265,22 @@ async def test_mail_too_large_for_one_request_names_the_permission_that_drafts_n
     assert "Mail.ReadWrite" in outcome.reply
     assert "octets" in outcome.reply
     assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        ("send", fault(403, "ErrorExceededMessageLimit", "The limit is exceeded.")),
+        ("send", fault(403, "ErrorAccessDenied", "Access is denied.")),
+        ("draft", Response(403, b"<html>a proxy</html>")),
+        ("draft", fault(403, "ErrorAccessDenied", "Blocked by tenant configured AppOnly AccessPolicy settings.")),
+    ],
+)
+async def test_other_refusals_of_large_mail_wait_for_the_administrator(step, answer):
+    async with graph_server() as server:
+        server.faults[step] = [answer]
+        outcome = await submit(server)
+    assert outcome.kind in (KINDS.CONFIGURATION, KINDS.TRANSIENT)
 
 
 async def test_small_mail_that_must_be_a_draft_waits_for_the_permission():
@@ -242,10 +328,23 @@ async def test_draft_that_is_nowhere_may_be_on_its_way():
         assert await provider.was_sent(envelope) is Proof.LATER
 
 
-async def test_draft_that_somebody_deleted_is_made_anew():
+async def test_draft_that_is_gone_may_have_been_sent():
     async with graph_server() as server:
         outcome = await submit(server, replace(LARGE_MAIL, handle="gone"))
-    assert (outcome.kind, graph_steps(server)) == (KINDS.DELIVERED, ["send", *STEPS])
+    assert (outcome.kind, graph_steps(server)) == (KINDS.UNCONFIRMED, ["send"])
+
+
+async def test_mailbox_that_is_gone_leaves_no_doubt():
+    async with graph_server(mailboxes=set()) as server:
+        outcome = await submit(server, replace(LARGE_MAIL, handle="draft"))
+    assert outcome.kind is KINDS.CONFIGURATION
+
+
+@pytest.mark.parametrize("parameters", [{}, ALWAYS])
+async def test_proof_waits_for_what_an_administrator_mends(parameters):
+    async with graph_server() as server, graph_provider(server, **parameters) as provider:
+        server.faults["token"] = [refused_token("7000222", "The client secret keys are expired.")]
+        assert await provider.was_sent(SUBMISSION) is Proof.LATER
 
 
 async def test_draft_whose_sending_was_put_off_is_not_made_again():

@@ -165,11 +165,26 @@ async def test_line_that_only_begins_like_a_boundary_is_none():
         finished(PDF + LONG * 30, kind=b"signed"),
         finished(PDF + LONG * 30, kind=b"alternative"),
         finished(PDF + LONG * 30, kind=b"related"),  # the root
+        finished(b"\r\n--b\r\n".join([b"\r\nx"] * 3_000)),  # each would be a part
     ],
 )
 async def test_what_cannot_be_taken_out_is_told(mime):
     with pytest.raises(CannotBeDivided):
         await divided(Pieces(mime, 65_536))
+
+
+async def test_head_without_an_end_is_not_read_to_the_end_of_the_content():
+    read = []
+
+    class Endless(Pieces):
+        async def chunks(self):
+            async for piece in super().chunks():
+                read.append(len(piece))
+                yield piece
+
+    with pytest.raises(CannotBeDivided):
+        await divided(Endless(finished(b"X: " + b"x" * 10_000_000), large.PIECE))
+    assert sum(read) <= large.MOST_INSIDE + 2 * large.PIECE
 
 
 async def test_many_small_files_stay_inside_while_there_is_room(monkeypatch):
