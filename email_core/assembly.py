@@ -19,6 +19,7 @@ from email_core.distribution import Distribution
 from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
 from email_core.mailbox_slots import MailboxSlots, MailboxStore
+from email_core.measured_emails import MeasuredEmails
 from email_core.outbox import Outbox
 from email_core.parameters import Parameters, parameters_from_settings
 from email_core.provider_overview import ProviderOverview
@@ -36,6 +37,7 @@ from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
 from email_core.throttle import Throttle
 from email_core.timer_runs import TimerRuns
+from email_core.watch import Watch
 
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
@@ -76,6 +78,7 @@ class Subsystem:
     rehearsals: Rehearsals
     overview: ProviderOverview
     timer_runs: TimerRuns
+    watch: Watch
     audit: AuditLog
     throttle: Throttle
     parameters: Parameters
@@ -134,7 +137,7 @@ def connect(
     clock: Callable[[], datetime] = utc_now,
 ) -> Subsystem:
     """The core over any stores and providers."""
-    emails, doorbells = stores.emails, stores.doorbells
+    emails, doorbells = MeasuredEmails(stores.emails), stores.doorbells
     distributor = Distributor(stores.distributor, clock)
     pauses = ProviderPauses(stores.providers, clock)
     throttle = Throttle(stores.windows, parameters, clock)
@@ -177,6 +180,7 @@ def connect(
             providers=providers, pauses=pauses, throttle=throttle, parameters=parameters, clock=clock
         ),
         timer_runs=TimerRuns(stores.timers, clock),
+        watch=Watch(providers=providers, pauses=pauses, secrets=secrets, clock=clock),
         audit=AuditLog(stores.audit, clock),
         throttle=throttle,
         parameters=parameters,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from email_core import metrics
 from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
@@ -194,7 +195,10 @@ class Delivery:
         """The provider's outcome, and how many seconds it took. Whatever goes wrong in here is an outcome too."""
         started = time.monotonic()
         outcome = await self._outcome(claim)
-        return outcome, round(time.monotonic() - started, 3)
+        seconds = round(time.monotonic() - started, 3)
+        about = {"provider": claim.stored.record.provider, "outcome": outcome.kind.value}
+        metrics.ATTEMPT_SECONDS.record(seconds, about)
+        return outcome, seconds
 
     async def _outcome(self, claim: "_Claim") -> Outcome:
         record = claim.stored.record

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from email_core.backlog import Backlog
 from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
@@ -41,9 +42,10 @@ class Care(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """How many emails got which care, and whether all unsent mail was looked at."""
+    """How many emails got which care, what there was, and whether all unsent mail was looked at."""
 
     cared: Mapping[str, int]
+    backlog: Backlog
     settled: int
     finished: bool
 
@@ -106,18 +108,19 @@ class Sweeper:
         sends_batch = releases_batch or (await self._distributor.state()).is_continuous(self._clock())
         heads, unpaused = await self._heads(), await self._unpaused()
         cared: Counter[str] = Counter()
-        settled = 0
+        backlog, settled = Backlog(), 0
         for partition in await self._emails.unsettled_partitions():
             found = 0
             async for some in in_groups(self._emails.waiting(partition), AT_ONCE):
                 if self._clock() >= until:
-                    return SweepReport(cared, settled, finished=False)
+                    return SweepReport(cared, backlog, settled, finished=False)
                 found += len(some)
+                backlog.count(some, self._clock(), sends_batch=sends_batch)
                 cared.update(await asyncio.gather(*(self._care(one, sends_batch, heads, unpaused) for one in some)))
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
                 settled += 1
-        return SweepReport(cared, settled, finished=True)
+        return SweepReport(cared, backlog, settled, finished=True)
 
     async def _heads(self) -> dict[Mode, datetime]:
         dues = await asyncio.gather(*(self._doorbells.oldest_due(mode) for mode in Mode))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import azure.functions as func
 
+from email_core import metrics
 from email_core.assembly import Subsystem, subsystem
 from email_core.caller import LOCAL, Caller
 from email_functions.operations import JSON, OPERATIONS, Operation
@@ -73,6 +74,7 @@ def guarded(function: Function) -> Function:
             response = await function(req)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the worker answers a bare 500, or never
             response = problem_of(error, request_id)
+        metrics.REQUESTS.add(1, {"operation": function.__name__, "status": str(response.status_code)})
         response.headers["X-Request-Id"] = request_id
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)

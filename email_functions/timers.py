@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import azure.functions as func
 
+from email_core import metrics
 from email_core.assembly import Subsystem, subsystem, utc_now
 from email_functions.worker import shown_as
 
@@ -26,6 +27,7 @@ def timer(schedule: str) -> Callable[[Work], Function]:
             core = await subsystem()
             await work(core)
             await core.timer_runs.record(work.__name__)
+            metrics.TIMER_RUNS.add(1, {"timer": work.__name__})
 
         registered: Function = blueprint.timer_trigger("timer", schedule)(shown_as(work, function))
         return registered
@@ -38,6 +40,7 @@ async def sweep_outbox(core: Subsystem) -> None:
     report = await core.sweeper.sweep(utc_now() + TIME_LIMIT)
     cared = ", ".join(f"{count} {care}" for care, count in report.cared.items() if count)
     logger.info("sweep: emails: %s; %d partitions settled; finished: %s", cared or 0, report.settled, report.finished)
+    await core.watch.measure(report.backlog)
 
 
 @timer("30 * * * * *")
@@ -50,6 +53,7 @@ async def run_distributor(core: Subsystem) -> None:
 async def expire_emails(core: Subsystem) -> None:
     report = await core.retention.expire(utc_now() + TIME_LIMIT)
     logger.info("expiry: %d emails expired, finished: %s", report.emails, report.finished)
+    await core.watch.measure_secrets()
 
 
 @timer("0 40 * * * *")

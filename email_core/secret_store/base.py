@@ -70,10 +70,12 @@ def secret_name(text: str) -> SecretName:
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """All that is told of a secret. `updated_at` is when its value was set; None where there is none."""
+    """All that is told of a secret. `updated_at` is when its value was set; None where there is none. `expires_at`: its
+    value is not used from then on; None where nobody said so."""
 
     set: bool
     updated_at: datetime | None
+    expires_at: datetime | None = None
 
 
 class SecretStore(Protocol):

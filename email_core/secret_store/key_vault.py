@@ -142,7 +142,8 @@ class KeyVaultSecrets:
             if error.reason in (SecretFault.MISSING, SecretFault.DELETED):
                 return SecretState(set=False, updated_at=None)
             raise
-        return SecretState(set=True, updated_at=properties.created_on)  # each value is a version of its own
+        # each value is a version of its own
+        return SecretState(set=True, updated_at=properties.created_on, expires_at=properties.expires_on)
 
     def refresh(self, name: SecretName) -> None:
         """A reading under way is left alone: it began after what was refused had been read."""

@@ -5,7 +5,16 @@ import re
 
 import pytest
 
-from dev.reference import DIAGNOSIS, PROVIDERS, README, diagnosis_page, providers_page, with_parameters
+from dev.reference import (
+    DIAGNOSIS,
+    METRICS_PAGE,
+    PROVIDERS,
+    README,
+    diagnosis_page,
+    metrics_page,
+    providers_page,
+    with_parameters,
+)
 from email_functions.schemas import email_body
 
 TEXT = README.read_text()
@@ -22,6 +31,10 @@ def test_diagnosis_reference_is_that_of_the_catalogue():
 
 def test_providers_reference_is_that_of_their_classes():
     assert PROVIDERS.read_text() == providers_page(), "run python -m dev.reference"
+
+
+def test_metrics_reference_is_that_of_the_code():
+    assert METRICS_PAGE.read_text() == metrics_page(), "run python -m dev.reference"
 
 
 def test_email_in_the_readme_is_accepted():
