@@ -1,6 +1,9 @@
-// What somebody must hear of, as far as the platform itself can see it.
+// What somebody must hear of: docs/how-to/operate.md says what to do for each.
 //
-// The queries read the lines that the host writes of each run, "Executing 'Functions.NAME'" and "Executed 'Functions.NAME'
+// Of emails, providers and secrets the app's own metrics tell (docs/reference/metrics.md). A gauge is there once for each
+// time that it was measured, so that its Sum is its value.
+//
+// Of the runs of functions the queries read the lines that the host writes of each run, "Executing 'Functions.NAME'" and "Executed 'Functions.NAME'
 // (Succeeded": with OpenTelemetry it reports a queue trigger's runs as no requests (Azure/azure-sdk-for-net#49793). Nothing
 // else writes to this workspace, and rare runs are not sampled away: Flex Consumption gives each queue and timer function
 // instances of its own, which say little else.
@@ -32,13 +35,14 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-// severity: 1 mail stands still, 2 mail suffers. `limit` is compared with the column `value` of the query's one row.
+// severity: 1 mail stands still, 2 mail suffers, 3 it will. `limit` is compared with the column `value` of the query's one row.
 var queries = [
   {
     name: 'poison-queue'
     description: 'A doorbell failed five times. Its email was put aside and is tried again later, or has failed.'
     severity: 2
-    minutes: 15
+    every: 'PT5M'
+    window: 'PT15M'
     operator: 'GreaterThan'
     limit: 0
     query: '''
@@ -52,7 +56,8 @@ AppTraces
     name: 'failed-runs'
     description: 'More than 5 % of at least 20 runs and requests failed. What a caller did wrong (4xx) does not count.'
     severity: 2
-    minutes: 15
+    every: 'PT5M'
+    window: 'PT15M'
     operator: 'GreaterThan'
     limit: 5
     query: '''
@@ -69,13 +74,74 @@ union started, failed, raised, refused
     name: 'sweeper-silent'
     description: 'The sweeper, which runs every five minutes, has not run to its end for half an hour: the app is down, or its host cannot use the storage.'
     severity: 1
-    minutes: 30
+    every: 'PT5M'
+    window: 'PT30M'
     operator: 'LessThan'
     limit: 1
     query: '''
 AppTraces
 | where Message startswith "Executed 'Functions.sweep_outbox' (Succeeded"
 | summarize value = count()
+'''
+  }
+  {
+    name: 'oldest-unsent'
+    description: 'An email that is to be sent by now has waited for more than 15 minutes.'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    limit: 900
+    query: '''
+AppMetrics
+| where Name == "email.oldest_unsent"
+| summarize arg_max(TimeGenerated, Sum) by mode = tostring(Properties.mode)
+| summarize value = max(Sum)
+'''
+  }
+  {
+    name: 'provider-paused'
+    description: 'A provider refuses what an administrator must mend, a sign-in for instance, and its mail has waited for five minutes.'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    limit: 1
+    query: '''
+AppMetrics
+| where Name == "email.provider.paused"
+| summarize measured = countif(Sum > 0) by provider = tostring(Properties.provider)
+| summarize value = max(measured)
+'''
+  }
+  {
+    name: 'emails-failed'
+    description: 'More than 5 % of at least 20 emails failed for good, or expired.'
+    severity: 2
+    every: 'PT5M'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    limit: 5
+    query: '''
+AppMetrics
+| where Name in ("email.sent", "email.failed", "email.expired")
+| summarize ended = sum(Sum), lost = sumif(Sum, Name != "email.sent")
+| project value = iff(ended >= 20, 100.0 * lost / ended, 0.0)
+'''
+  }
+  {
+    name: 'secret-expiry'
+    description: 'A secret that a provider signs in with expires within 14 days.'
+    severity: 3
+    every: 'PT1H'
+    window: 'PT6H'
+    operator: 'LessThan'
+    limit: 14
+    query: '''
+AppMetrics
+| where Name == "email.secret.days_left"
+| summarize arg_max(TimeGenerated, Sum) by secret = tostring(Properties.secret)
+| summarize value = min(Sum)
 '''
   }
 ]
@@ -92,8 +158,8 @@ resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       severity: alert.severity
       enabled: true
       scopes: [workspaceId]
-      evaluationFrequency: 'PT5M'
-      windowSize: 'PT${alert.minutes}M'
+      evaluationFrequency: alert.every
+      windowSize: alert.window
       skipQueryValidation: true // a new workspace may not know its tables yet
       autoMitigate: true
       criteria: {
