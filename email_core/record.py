@@ -186,8 +186,8 @@ class EmailRecord:
     def _changed(self, **changes: Any) -> "EmailRecord":
         """As `dataclasses.replace` does it, in half the time: an email is changed three times while it is sent."""
         copy = object.__new__(EmailRecord)
-        for name, value in zip(_FIELDS, _VALUES(self), strict=True):
-            object.__setattr__(copy, name, value)
+        for put, value in zip(_SLOTS, _VALUES(self), strict=True):
+            put(copy, value)
         for name, value in changes.items():
             object.__setattr__(copy, name, value)
         return copy
@@ -201,6 +201,7 @@ def lasting(results: Mapping[str, RecipientResult]) -> dict[str, RecipientResult
 _ANSWERED = frozenset({Status.SENT, Status.FAILED})
 _FIELDS = tuple(row.name for row in fields(EmailRecord))
 _VALUES = attrgetter(*_FIELDS)
+_SLOTS = tuple(getattr(EmailRecord, name).__set__ for name in _FIELDS)
 
 
 def unique_addresses(*lists: tuple[Address, ...]) -> tuple[str, ...]:

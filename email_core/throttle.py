@@ -118,7 +118,7 @@ class Throttle:
 
     async def learn(self, record: EmailRecord) -> None:
         """Told of every attempt: where the provider says that it is too much, all send less for a while."""
-        if not self._limits(record).per_minute or not says_too_much(record.attempts[-1]):
+        if not (record.attempts and says_too_much(record.attempts[-1]) and self._limits(record).per_minute):
             return
         try:
             await self._minutes.slow_down(record.provider)

@@ -36,7 +36,7 @@ class MemoryEmailStore:
         inline = mime if len(mime) <= INLINE_CONTENT_LIMIT else None
         if inline is None:
             self._blobs[record.id] = mime
-        return self._keep(StoredEmail(record, "", inline))
+        return self._keep(record, inline)
 
     async def get(self, email_id: str) -> StoredEmail | None:
         return self._emails.get(email_id)
@@ -50,10 +50,10 @@ class MemoryEmailStore:
             raise EmailNotFound(stored.record.id) from None
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
-        return self._keep(StoredEmail(record, "", self._check_last(stored).inline))
+        return self._keep(record, self._check_last(stored).inline)
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
-        self._keep(StoredEmail(record, "", self._check_last(stored).inline))
+        self._keep(record, self._check_last(stored).inline)
 
     async def page(self, query: EmailQuery) -> Page:
         matching = (email.record for _, email in sorted(self._emails.items()) if query.matches(email.record))
@@ -95,9 +95,9 @@ class MemoryEmailStore:
             raise LostRace(stored.record.id)
         return last
 
-    def _keep(self, stored: StoredEmail) -> StoredEmail:
-        kept = StoredEmail(stored.record, str(next(self._etags)), stored.inline)
-        self._emails[kept.record.id] = kept
+    def _keep(self, record: EmailRecord, inline: bytes | None) -> StoredEmail:
+        kept = StoredEmail(record, str(next(self._etags)), inline)
+        self._emails[record.id] = kept
         return kept
 
 

@@ -26,6 +26,7 @@ SUBMISSION = Submission(
     content=InlineContent(b"Subject: Dots\r\n\r\n.\r\n..two\r\nend\r\n"),
 )
 EXTENSIONS = ("8BITMIME", "SIZE 35882577", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+PIPELINING: tuple[str, ...] = ()  # offered beside those that a test asks for
 PASSWORD = "right"
 
 _OK = {
@@ -143,7 +144,7 @@ class SmtpServer:
         if not self.takes_content:
             await asyncio.Event().wait()
         content, end = bytearray(), b"\r\n.\r\n"
-        while not content.endswith(end):
+        while not content.endswith(end) and content != b".\r\n":
             content += await reader.read(2**16)
             if reader.at_eof():
                 raise ConnectionError
@@ -159,7 +160,7 @@ class SmtpServer:
             if told:
                 return told.pop(0)
         if step in ("ehlo", "helo"):
-            return "\r\n".join([*(f"250-{one}" for one in ("test", *self.extensions)), "250 HELP"])
+            return "\r\n".join([*(f"250-{one}" for one in ("test", *self.extensions, *PIPELINING)), "250 HELP"])
         return _OK.get(step, "500 5.5.1 what?")
 
     async def _say(self, writer: asyncio.StreamWriter, reply: str) -> bool:
@@ -182,7 +183,8 @@ async def smtp_server(
     implicit_tls: ssl.SSLContext | None = None,
     port: int = 0,
 ) -> AsyncIterator[SmtpServer]:
-    server = SmtpServer(replies or {}, (*extensions, "STARTTLS") if tls else extensions, tls, port)
+    told = {step: list(said) if isinstance(said, list) else said for step, said in (replies or {}).items()}
+    server = SmtpServer(told, (*extensions, "STARTTLS") if tls else extensions, tls, port)
     server._implicit_tls = implicit_tls
     await server.start()
     try:

@@ -8,16 +8,16 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 import aiosmtplib
-from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
-from aiosmtplib.protocol import SMTPProtocol
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from email_core.providers.base import Outcome
 from email_core.providers.smtp.authentication import NotSignedIn, SignIn
+from email_core.providers.smtp.dialogue import ConnectionLost, Dialogue
 from email_core.providers.smtp.outcome import (
     Reply,
     outcome_of_failure,
@@ -25,7 +25,7 @@ from email_core.providers.smtp.outcome import (
     outcome_of_reply,
 )
 from email_core.providers.smtp.settings import SmtpSettings, is_private
-from email_core.providers.verdict import clean, words_of
+from email_core.providers.verdict import clean
 
 CONNECT_SECONDS = 30.0  # for each step until the connection can be used
 COMMAND_SECONDS = 60.0
@@ -45,10 +45,6 @@ class NotConnected(Exception):
         self.outcome = outcome
 
 
-class ConnectionLost(Exception):
-    """The conversation broke off, or an answer was none that can be understood: the connection is closed."""
-
-
 class AnsweredEarly(Exception):
     """The server refused the content before its end, so that nothing was sent. The connection is closed."""
 
@@ -60,11 +56,11 @@ class AnsweredEarly(Exception):
 class Connection:
     """What is kept between emails. `messages` counts the transactions begun on it."""
 
-    def __init__(self, client: SMTP, opened_at: float) -> None:
-        self._client = client
-        self._transport = client.transport  # the client forgets it when it closes
-        self._watchdog = _Watchdog(self._abort)
-        self._answer: asyncio.Task[SMTPResponse] | None = None  # to the content that is on its way
+    def __init__(self, transport: asyncio.Transport, extensions: Mapping[str, str], opened_at: float) -> None:
+        """`extensions` are those of the last EHLO: name in lower case -> parameters."""
+        self._dialogue = Dialogue(transport)
+        self._extensions = extensions
+        self._watchdog = _Watchdog(self._dialogue.end)
         self.opened_at = opened_at
         self.used_at = opened_at
         self.messages = 0
@@ -72,20 +68,20 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        return self._client.is_connected
+        return self._dialogue.is_open
 
     def offers(self, extension: str) -> bool:
-        return self._client.supports_extension(extension)
+        return extension in self._extensions
 
     @property
     def size_limit(self) -> int | None:
         """Octets, None where the server has no limit or says none (RFC 1870)."""
-        return _number(self._client.esmtp_extensions.get("size", "")) or None
+        return _number(self._extensions.get("size", "")) or None
 
     @property
     def most_recipients(self) -> int | None:
         """RFC 9422: `LIMITS RCPTMAX=100 MAILMAX=20`."""
-        for limit in self._client.esmtp_extensions.get("limits", "").upper().split():
+        for limit in self._extensions.get("limits", "").upper().split():
             name, _, value = limit.partition("=")
             if name == "RCPTMAX":
                 return _number(value) or None
@@ -93,120 +89,101 @@ class Connection:
 
     async def command(self, line: bytes, seconds: float | None = None) -> Reply:
         """Raises ConnectionLost."""
-        if _CONTROL_CHARACTER.search(line):
+        self.say([line])
+        return await self.hear(seconds)
+
+    def say(self, lines: Sequence[bytes]) -> None:
+        """Several commands in one go, where the server offers that (RFC 2920). Each must be heard."""
+        if any(map(_CONTROL_CHARACTER.search, lines)):
             raise ValueError("a command has one line")  # a second one would be a command of somebody else's
-        return await self._ask(line + b"\r\n", seconds or COMMAND_SECONDS)
+        self._dialogue.say(b"".join(b"%b\r\n" % line for line in lines), replies=len(lines))
+
+    async def hear(self, seconds: float | None = None) -> Reply:
+        """The answer to the first command that has none yet. Raises ConnectionLost."""
+        self._watchdog.expect_within(seconds or COMMAND_SECONDS)
+        try:
+            reply = await self._dialogue.reply()
+        except ConnectionLost:
+            self.close()
+            raise
+        self._watchdog.rest()
+        if reply.code == 421:
+            self.close()  # it does so too
+        return reply
 
     def begin_content(self) -> None:
         """To be written piece by piece. A server may refuse it before its end, and then hang up or read no more: its
-        answer ends the upload. Raises ConnectionLost."""
-        try:
-            self._answer = asyncio.ensure_future(self._protocol().read_response())
-        except NETWORK_ERRORS as error:
-            raise ConnectionLost(words_of(error)) from error
-        self._answer.add_done_callback(self._stop_writing)
+        answer ends the upload."""
+        self._dialogue.say(b"", replies=1)
 
     async def write(self, octets: bytes) -> None:
         """Content, no faster than the server takes it. Raises ConnectionLost or AnsweredEarly."""
-        try:
-            protocol = self._protocol()
-            protocol.write(octets)
-            await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
-        except NETWORK_ERRORS as error:
-            await self._heed_early_answer()
-            self.close()
-            raise ConnectionLost(words_of(error)) from error
+        self._dialogue.say(octets, replies=0)
+        await self._dialogue.room()
+        await self.heed_early_answer()
 
     async def end_content(self, octets: bytes, seconds: float) -> Reply:
         """The rest of the content and the dot that ends it, together: the server need not wake twice. Raises
-        ConnectionLost or AnsweredEarly."""
-        answer = self._answer
-        if answer is not None:
-            if answer.done():
-                await self._heed_early_answer()
-            answer.remove_done_callback(self._stop_writing)
-            self._answer = None
-        return await self._ask(octets + b".\r\n", seconds, answer)
+        ConnectionLost."""
+        self._dialogue.say(octets + b".\r\n", replies=0)
+        return await self.hear(seconds)
 
-    def _stop_writing(self, answer: asyncio.Task[SMTPResponse]) -> None:
-        if not answer.cancelled():
-            answer.exception()  # seen: it needs no line in the log
-        self._abort()
-
-    async def _heed_early_answer(self) -> None:
-        """Where the connection is closed there is an answer, or will be none."""
-        if self._answer is None:
+    async def heed_early_answer(self) -> None:
+        """Raises AnsweredEarly, or ConnectionLost: without its end the content was not sent."""
+        if not self._dialogue.has_news:
             return
-        await asyncio.wait({self._answer}, timeout=1.0)
-        with suppress(*NETWORK_ERRORS, asyncio.InvalidStateError):
-            reply = Reply.of(*self._answer.result())
-            if 400 <= reply.code < 600:
-                self.close()
-                raise AnsweredEarly(reply)
-
-    async def _ask(self, octets: bytes, seconds: float, answer: Awaitable[SMTPResponse] | None = None) -> Reply:
-        self._watchdog.expect_within(seconds)
-        try:
-            protocol = self._protocol()
-            protocol.write(octets)
-            code, message = await (answer or protocol.read_response())
-        except NETWORK_ERRORS as error:
-            self.close()
-            words = f"timed out: no answer within {seconds:g} s" if self._watchdog.barked else words_of(error)
-            raise ConnectionLost(words) from error
-        self._watchdog.rest()
-        if not 200 <= code < 600:
-            self.close()
-            raise ConnectionLost(f"the server answered {code}, which is no reply to this")
-        if code == 421:
-            self.close()  # it does so too
-        return Reply.of(code, message)
-
-    def _protocol(self) -> SMTPProtocol:
-        if self._client.protocol is None:
-            raise ConnectionError("Connection lost")
-        return self._client.protocol
+        reply = await self.hear()
+        self.close()
+        if reply.code >= 400:
+            raise AnsweredEarly(reply)
+        raise ConnectionLost(f"{reply.code} came before the content's end")
 
     async def reset(self, seconds: float) -> bool:
         """Whether the server is still there and ready for the next transaction."""
         try:
-            self.is_clean = (await self.command(b"RSET", seconds)).code == 250
-        except ConnectionLost:
+            async with asyncio.timeout(seconds):
+                await self._hear_out()
+                self.is_clean = (await self.command(b"RSET")).code == 250
+        except (ConnectionLost, TimeoutError):
+            self.close()
             return False
         return self.is_clean
 
+    async def _hear_out(self) -> None:
+        """What was said in one go with something that was refused has answers all the same. Where content is asked for
+        though it has no recipient, there is only its end (RFC 2920, 3.1). Raises ConnectionLost."""
+        anyone = False
+        while self._dialogue.awaited:
+            reply = await self.hear()
+            if reply.code == 354:
+                if anyone:
+                    raise ConnectionLost("content was asked for after a refusal")
+                self._dialogue.say(b".\r\n", replies=1)
+            anyone = anyone or reply.code < 300
+
     def quit(self) -> None:
         """Says goodbye and does not wait for the answer."""
-        if self._client.protocol is not None and self.is_open:
-            self._client.protocol.write(b"QUIT\r\n")
         self._watchdog.stop()
-        self._client.close()
+        self._dialogue.quit()
 
     def close(self) -> None:
-        """At once: TLS's own goodbye would wait for the server's, for half a minute."""
         self._watchdog.stop()
-        if self._answer is not None:
-            self._answer.cancel()
-        self._abort()
-        self._client.close()
-
-    def _abort(self) -> None:
-        if isinstance(self._transport, asyncio.WriteTransport):
-            self._transport.abort()
+        self._dialogue.end("the connection was closed")
 
 
 class _Watchdog:
     """Ends a connection whose server says nothing for too long. One timer that is seldom moved: a timer for each
     command, as the client's own, costs a tenth of a small email."""
 
-    def __init__(self, bark: Callable[[], None]) -> None:
+    def __init__(self, bark: Callable[[str], None]) -> None:
         self._bark = bark
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._seconds = 0.0
         self._deadline: float | None = None
-        self.barked = False
 
     def expect_within(self, seconds: float) -> None:
+        self._seconds = seconds
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             self._look_at(self._deadline)
@@ -231,8 +208,7 @@ class _Watchdog:
         if self._loop.time() < self._deadline:
             self._look_at(self._deadline)
             return
-        self.barked = True
-        self._bark()
+        self._bark(f"timed out: no answer within {self._seconds:g} s")
 
 
 class Connector:
@@ -277,10 +253,10 @@ class Connector:
         )
         try:
             await self._take_steps(client, heard or unheard)
+            return Connection(_transport_of(client), client.esmtp_extensions, self._clock())
         except BaseException:
-            Connection(client, self._clock()).close()
+            _abort(client)
             raise
-        return Connection(client, self._clock())
 
     async def _take_steps(self, client: SMTP, heard: Heard) -> None:
         with _step("connect", self._settings.server, self._settings.port):
@@ -308,6 +284,20 @@ class Connector:
         exposed = self._sign_in is not None if settings.security == "none" else not settings.verify_certificate
         if exposed and not is_private(str(client.get_transport_info("peername")[0])):
             raise NotConnected(outcome_of_failure("tls", _EXPOSED, mends_itself=False))
+
+
+def _transport_of(client: SMTP) -> asyncio.Transport:
+    """Raises NotConnected."""
+    if client.transport is None:
+        raise NotConnected(outcome_of_failure("connect", "Connection lost"))
+    return cast(asyncio.Transport, client.transport)
+
+
+def _abort(client: SMTP) -> None:
+    """At once: its own way waits for TLS's goodbye."""
+    if isinstance(client.transport, asyncio.WriteTransport):
+        client.transport.abort()
+    client.close()
 
 
 _EXPOSED = (

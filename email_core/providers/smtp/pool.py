@@ -45,13 +45,14 @@ class Pool:
         finally:
             turns.release()
 
-    async def idle(self) -> Connection | None:
-        """A kept connection that can be used: the one that was used last."""
+    async def idle(self, time_left: Callable[[], float] = lambda: math.inf) -> Connection | None:
+        """A kept connection that can be used: the one that was used last. It takes no longer than `time_left`, which
+        is in seconds."""
         idle = self._of_this_loop().idle
         while idle:
             connection = idle.pop()
             try:
-                if self._is_worth_keeping(connection) and await self._is_alive(connection):
+                if self._is_worth_keeping(connection) and await self._is_alive(connection, time_left):
                     return connection
             except BaseException:
                 connection.close()
@@ -113,10 +114,10 @@ class Pool:
         is_of_before = connection.opened_at <= self._of_this_loop().used_if_opened_after
         return connection.is_open and not is_of_before and connection.messages < MOST_MESSAGES and age < LONGEST_LIFE
 
-    async def _is_alive(self, connection: Connection) -> bool:
+    async def _is_alive(self, connection: Connection, time_left: Callable[[], float]) -> bool:
         if connection.is_clean and self._clock() - connection.used_at <= CHECK_AFTER:
             return True
-        return await connection.reset(CHECK_SECONDS)
+        return await connection.reset(min(CHECK_SECONDS, time_left()))
 
     def _remember(self, kept: "_Kept", failure: Outcome) -> None:
         kept.failures += 1

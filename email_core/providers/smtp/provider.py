@@ -22,6 +22,8 @@ from email_core.providers.smtp.settings import SmtpSettings
 from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction
 from email_core.secret_store.base import SecretStore
 
+ONE_AT_A_TIME_SECONDS = 600.0  # after the server has stumbled over several commands in one go, it gets no more of them
+
 _GOES_ON = HANDED_OVER | {OutcomeKind.PERMANENT}
 
 T = TypeVar("T")
@@ -63,6 +65,7 @@ class SmtpProvider(Provider):
         self._sign_in = sign_in_of(settings, secrets, identity)
         self._connector = Connector(settings, self._sign_in, clock)
         self._pool = Pool(self._connector.open, settings.max_connections, clock)
+        self._one_at_a_time_until = -math.inf
         for warning in self.warnings:
             logger.warning(warning)
 
@@ -91,14 +94,15 @@ class SmtpProvider(Provider):
         parts: list[Part] = []
         begun, longest = self._clock(), 0.0
         while left and not (parts and time_left() < longest):
+            asked = left[:most]
             try:
-                outcome, refused = await self._part(submission, parts, left[:most], time_left)
+                outcome, refused = await self._part(submission, parts, asked, time_left)
             except TooMany:
-                most = len(left[:most]) // 2
+                most = len(asked) // 2
                 continue
-            part = left[: len(left[:most]) - len(refused)]
-            parts.append((part, outcome))
-            left = left[len(part) :]
+            waiting = set(refused)
+            parts.append((tuple(one for one in asked if one not in waiting), outcome))
+            left = (*refused, *left[len(asked) :])
             if outcome.kind not in _GOES_ON:
                 break
             longest, begun = max(longest, self._clock() - begun), self._clock()
@@ -120,7 +124,7 @@ class SmtpProvider(Provider):
     async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:
         """Raises TooMany."""
         try:
-            kept = await _in_time(self._pool.idle(), time_left())
+            kept = await _in_time(self._pool.idle(time_left), None)
             if kept is not None:
                 try:
                     return await self._on(kept, submission, recipients, time_left)
@@ -141,13 +145,22 @@ class SmtpProvider(Provider):
         """Raises Stale or TooMany."""
         here = recipients[: connection.most_recipients]
         sender = self._settings.envelope_sender or submission.sender
+        slowly = self._clock() < self._one_at_a_time_until
+        transaction = Transaction(connection, submission, sender, here, time_left, heard, one_at_a_time=slowly)
         try:
-            taken = await Transaction(connection, submission, sender, here, time_left, heard).run()
+            taken = await transaction.run()
         except BaseException:
             connection.close()  # canceled or broken off, it is out of step with the server
             raise
+        if transaction.stumbled:
+            self._speak_slowly()
         self._pool.give_back(connection)
         return Taken(taken.outcome, (*taken.left, *recipients[len(here) :]))
+
+    def _speak_slowly(self) -> None:
+        """The next try is made as if the server offered no pipelining: some only say that they can."""
+        self._one_at_a_time_until = self._clock() + ONE_AT_A_TIME_SECONDS
+        logger.warning("the SMTP server broke off while it had several commands: it gets one at a time for a while")
 
     # ---- the test email
 
@@ -195,8 +208,9 @@ def _no_end() -> float:
     return math.inf
 
 
-async def _in_time(connecting: Awaitable[T], seconds: float) -> T:
-    """Raises NotConnected, whatever happens: before there is a connection nothing can be sent."""
+async def _in_time(connecting: Awaitable[T], seconds: float | None) -> T:
+    """Raises NotConnected, whatever happens: before there is a connection nothing can be sent. None: it keeps to its
+    time by itself."""
     try:
         async with asyncio.timeout(seconds):
             return await connecting

@@ -1,5 +1,8 @@
 """One transaction: MAIL, RCPT for each recipient, DATA, and the content, piece by piece.
 
+Where the server offers it, the commands before the content go in one go, or a few (RFC 2920). Their answers are read
+one by one, and each means what it would have meant alone.
+
 Before the last line of the content nothing can have been sent, whatever breaks; after it, a lost answer leaves the
 email unconfirmed.
 """
@@ -15,7 +18,8 @@ from email_core.content import Content, InlineContent
 from email_core.errors import StorageUnavailable
 from email_core.logs import where
 from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict, Submission
-from email_core.providers.smtp.connection import COMMAND_SECONDS, AnsweredEarly, Connection, ConnectionLost, Heard
+from email_core.providers.smtp.connection import COMMAND_SECONDS, AnsweredEarly, Connection, Heard
+from email_core.providers.smtp.dialogue import ConnectionLost
 from email_core.providers.smtp.outcome import (
     Reply,
     beside_accepted,
@@ -28,6 +32,7 @@ from email_core.providers.smtp.outcome import (
 )
 
 ANSWER_SECONDS = 120.0  # for the answer to the content: servers look for viruses before they give it
+MOST_IN_ONE_GO = 50  # commands: 13 KB with the longest addresses, so that neither side's buffers are full of them
 WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits in memory for a slow server
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
 
@@ -58,6 +63,8 @@ class Taken(NamedTuple):
 
 
 class Transaction:
+    """`stumbled`: the conversation broke off while the server had several commands at once."""
+
     def __init__(
         self,
         connection: Connection,
@@ -66,14 +73,20 @@ class Transaction:
         recipients: tuple[str, ...],
         time_left: TimeLeft,
         heard: Heard,
+        *,
+        one_at_a_time: bool,
     ) -> None:
         self._connection = connection
+        self.stumbled = False
         self._submission = submission
         self._sender = sender
         self._recipients = recipients
         self._time_left = time_left
         self._heard = heard
         self._stage = "mail"
+        self._one_at_a_time = one_at_a_time
+        self._commands: list[bytes] = []  # MAIL, a RCPT for each recipient, DATA
+        self._said = self._answered = 0  # how many of them
         self._may_be_sent = False
         self._accepted: dict[str, RecipientReply] = {}
         self._refused: dict[str, tuple[RecipientReply, Outcome]] = {}
@@ -108,10 +121,13 @@ class Transaction:
             return await self._run(await anext(pieces, b""), pieces)
 
     async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Taken:
+        self._one_at_a_time = self._one_at_a_time or not self._connection.offers("pipelining")
         refusal = self._refused_before_mail(first)
         if refusal is not None:
             return Taken(refusal)
-        reply = await self._begin(self._mail_command(first))
+        named = [b"RCPT TO:<%b>" % recipient.encode() for recipient in self._recipients]
+        self._commands = [self._mail_command(first), *named, b"DATA"]
+        reply = await self._begin()
         if reply.code >= 300:
             return Taken(outcome_of_reply("mail", reply))
         self._heard("mail", reply.text)
@@ -120,13 +136,13 @@ class Transaction:
         self._stage = "data"
         return Taken(await self._hand_over(first, rest), left)
 
-    async def _begin(self, command: bytes) -> Reply:
+    async def _begin(self) -> Reply:
         """Raises Stale, or ConnectionLost."""
         is_reused = self._connection.messages > 0
         self._connection.messages += 1
         self._connection.is_clean = False
         try:
-            reply = await self._connection.command(command)
+            reply = await self._answer(0)
         except ConnectionLost as error:
             if is_reused:
                 raise Stale from error
@@ -135,8 +151,21 @@ class Transaction:
             raise Stale
         return reply
 
+    async def _answer(self, number: int) -> Reply:
+        """To one of the commands, which is said now where it was not yet, and with it those behind it. Raises
+        ConnectionLost."""
+        if number >= self._said:
+            most = 1 if self._one_at_a_time else MOST_IN_ONE_GO
+            together = self._commands[number : number + most]
+            self._connection.say(together)
+            self._said = number + len(together)
+        reply = await self._connection.hear()
+        self._answered += 1
+        return reply
+
     def _lost(self, words: str) -> Taken:
         what = "the answer to the content was lost" if self._may_be_sent else "lost before the content was sent"
+        self.stumbled = self._said > self._answered and not self._one_at_a_time
         return self._broken_off(f"{what}: {words}")
 
     def _broken_off(self, words: str) -> Taken:
@@ -184,20 +213,22 @@ class Transaction:
         """Returns those that have no turn in this transaction: the server takes no more of them, or is too slow. Half
         of the time is the content's. Raises ConnectionLost."""
         content_s = self._time_left() / 2
-        for number, recipient in enumerate(self._recipients):
-            if self._accepted and self._time_left() < content_s:
-                return self._recipients[number:]
-            reply = await self._connection.command(b"RCPT TO:<%b>" % recipient.encode())
+        left: list[str] = []
+        for number, recipient in enumerate(self._recipients, 1):
+            is_slow = bool(self._accepted) and self._time_left() < content_s
+            if number >= self._said and (left or is_slow):
+                return (*left, *self._recipients[number - 1 :])
+            reply = await self._answer(number)
             if reply.code == 421:  # the server closes the connection: no fault of this recipient
                 raise ConnectionLost(reply.text)
             if reply.code < 300:
                 self._heard("rcpt", reply.text)
                 self._accepted[recipient] = RecipientReply(RecipientVerdict.ACCEPTED, reply.text)
             elif self._accepted and reply.says_too_many:
-                return self._recipients[number:]
+                left.append(recipient)
             else:
                 self._refused[recipient] = refusal_of_recipient(reply)
-        return ()
+        return tuple(left)
 
     # ---- the content
 
@@ -207,9 +238,10 @@ class Transaction:
             return nobody_accepted(self._refused)
         self._refused = beside_accepted(self._refused)
         stuffing = DotStuffing()
-        reply = await self._connection.command(b"DATA")
+        reply = await self._answer(len(self._commands) - 1)
         if reply.code != 354:
             return self._refusal(reply)
+        self._connection.begin_content()
         last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
         return await self._end(stuffing.stuffed(last) + stuffing.end())
 
@@ -217,7 +249,6 @@ class Transaction:
         """Uploads piece by piece, and returns the last one: it goes with what ends the content. Raises
         ConnectionLost or AnsweredEarly."""
         last, takes_8_bit = b"", self._takes_8_bit
-        self._connection.begin_content()
         try:
             async with asyncio.timeout(COMMAND_SECONDS + self._upload_seconds):
                 async for piece in _small(first, rest):
@@ -232,6 +263,7 @@ class Transaction:
 
     async def _end(self, last: bytes) -> Outcome:
         """Raises ConnectionLost or AnsweredEarly."""
+        await self._connection.heed_early_answer()
         self._may_be_sent = True
         reply = await self._connection.end_content(last, ANSWER_SECONDS + self._upload_seconds)
         if reply.code >= 400:

@@ -366,6 +366,12 @@ async def test_throttle_answer_slows_all_instances_down():
     assert (await other.status("smtp")).in_force == 50
 
 
+async def test_email_that_its_provider_kept_waiting_without_any_attempt_slows_nobody_down():
+    world = World(smtp_per_minute_limit=100)
+    await world.throttle.learn(email())
+    assert (await world.throttle.status("smtp")).in_force == 100
+
+
 async def test_throttle_answer_that_cannot_be_shared_fails_nothing():
     world = World(**LIMIT)
     world.store.away = True

@@ -14,6 +14,8 @@ from tests.support.azurite import free_port
 from tests.support.eventually import soon
 from tests.support.smtp_server import DROP, HANG, PASSWORD, SUBMISSION, provider, secrets, smtp_server
 
+pytestmark = pytest.mark.usefixtures("pipelined")
+
 ALONE = replace(SUBMISSION, recipients=("bob@example.com",))
 AUTH = {"authentication": "password", "user_name": "ann"}
 
@@ -86,11 +88,11 @@ async def test_connection_that_stays_busy_too_long_is_no_failed_handing_over(mon
     assert (outcome.kind, outcome.reply) == (OutcomeKind.TRANSIENT, BUSY)
 
 
-async def test_failed_transaction_is_reset_before_the_next():
-    async with smtp_server({"rcpt": ["550 5.1.1 unknown"]}) as server:
+async def test_failed_transaction_is_reset_before_the_next(pipelined):
+    async with smtp_server({"rcpt": ["550 5.1.1 unknown"], "data": ["554 5.5.1 for nobody"] * pipelined}) as server:
         with provider(server) as one:
             assert await send(one, 2) == [OutcomeKind.PERMANENT, DELIVERED]
-        assert server.steps == ["EHLO", "MAIL", "RCPT", "RSET", *TRANSACTION]
+        assert server.steps == ["EHLO", *(TRANSACTION if pipelined else ["MAIL", "RCPT"]), "RSET", *TRANSACTION]
     assert server.connections == 1
 
 
@@ -136,6 +138,16 @@ async def test_idle_connection_that_does_not_live_is_replaced(answer, monkeypatc
             clock.now += pool.CHECK_AFTER + 1
             assert await send(one) == [DELIVERED]
     assert server.connections == 2
+
+
+async def test_idle_connection_that_says_nothing_takes_no_longer_than_the_email_may():
+    clock = Seconds()
+    async with smtp_server({"rset": HANG}) as server, asyncio.timeout(2):
+        with provider(server, clock=clock) as one:
+            await send(one)
+            clock.now += pool.CHECK_AFTER + 1
+            outcome = await one.submit(replace(ALONE, seconds=0.05))
+    assert (outcome.kind, len(server.contents)) == (DELIVERED, 2)
 
 
 @pytest.mark.parametrize("answer", [DROP, "421 4.3.2 bye", "garbage"])

@@ -13,6 +13,8 @@ from email_core.providers.smtp.transaction import needs_smtputf8
 from tests.support.azurite import free_port
 from tests.support.smtp_server import DROP, HANG, SUBMISSION, SmtpServer, provider, smtp_server
 
+pytestmark = pytest.mark.usefixtures("pipelined")
+
 
 async def submit(server: SmtpServer, submission: Submission = SUBMISSION) -> Outcome:
     with provider(server) as one:
@@ -48,6 +50,7 @@ REPLIES = [
     ("ehlo", DROP, OutcomeKind.TRANSIENT),
     ("mail", "451 4.3.0 later", OutcomeKind.TRANSIENT),
     ("mail", "550 5.7.60 not as this sender", OutcomeKind.CONFIGURATION),
+    ("mail", "552 5.3.4 too large", OutcomeKind.PERMANENT),
     ("mail", DROP, OutcomeKind.TRANSIENT),
     ("rcpt", "450 4.2.0 later", OutcomeKind.TRANSIENT),
     ("rcpt", "550 5.1.1 unknown", OutcomeKind.PERMANENT),
@@ -62,6 +65,9 @@ REPLIES = [
     ("content", "334 go on", OutcomeKind.UNCONFIRMED),
     ("mail", "garbage", OutcomeKind.TRANSIENT),
     ("rcpt", "99", OutcomeKind.TRANSIENT),
+    ("data", "garbage", OutcomeKind.TRANSIENT),
+    ("data", "421 4.3.0 closing", OutcomeKind.TRANSIENT),
+    ("data", DROP, OutcomeKind.TRANSIENT),
 ]
 
 

@@ -17,6 +17,8 @@ from email_core.providers.smtp.transaction import DotStuffing
 from email_core.providers.verdict import LATER
 from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SUBMISSION, SmtpServer, provider, secrets, smtp_server
 
+pytestmark = pytest.mark.usefixtures("pipelined")
+
 ACCEPTED, REFUSED, WAITS = RecipientVerdict.ACCEPTED, RecipientVerdict.REFUSED, RecipientVerdict.LATER
 
 
@@ -276,12 +278,14 @@ async def test_server_says_in_ehlo_how_many_it_takes():
 
 
 @pytest.mark.parametrize("reply", [TOO_MANY, "452 too many recipients", "552 5.5.3 no more"])
-async def test_those_whom_the_server_takes_no_more_go_in_the_next_transaction(reply):
+async def test_those_whom_the_server_takes_no_more_go_in_the_next_transaction(reply, pipelined):
     usual = "250 2.1.5 OK"
     async with smtp_server({"rcpt": [*[usual] * 5, reply]}) as server:
         outcome = await submit(server, MANY)
     assert outcome.kind is OutcomeKind.DELIVERED
-    assert envelopes(server) == [["r0", "r1", "r2", "r3", "r4", "r5"], ["r5", "r6"]]
+    taken, left = (["r6"], ["r5"]) if pipelined else ([], ["r5", "r6"])
+    assert envelopes(server) == [["r0", "r1", "r2", "r3", "r4", "r5", *taken], left]
+    assert len(server.contents) == 2
 
 
 async def test_transaction_that_is_refused_for_its_recipients_is_halved():
@@ -376,11 +380,15 @@ async def test_part_that_cannot_end_in_time_is_left_to_the_next_attempt():
     assert verdicts(outcome) == [ACCEPTED] * 4 + [WAITS] * 3
 
 
-async def test_server_that_is_slow_to_take_recipients_gets_the_content_for_those_it_took_in_half_of_the_time():
+async def test_server_that_is_slow_to_take_recipients_gets_the_content_for_those_it_took_in_half_of_the_time(
+    pipelined, monkeypatch
+):
+    monkeypatch.setattr(transaction, "MOST_IN_ONE_GO", 3)  # MAIL and two recipients, then three of them
     async with smtp_server() as server:
         with provider(server, clock=lambda: 1.0 * server.steps.count("RCPT")) as one:
             outcome = await one.submit(replace(MANY, seconds=7))
-    assert (outcome.kind, envelopes(server)) == (OutcomeKind.PARTLY_DELIVERED, [["r0", "r1", "r2", "r3"]])
+    taken = ["r0", "r1", "r2", "r3", *["r4"] * pipelined]
+    assert (outcome.kind, envelopes(server)) == (OutcomeKind.PARTLY_DELIVERED, [taken])
     assert len(server.contents) == 1
 
 

@@ -1,0 +1,124 @@
+"""What is said to a server and what it answers, once the connection can be used. Octets go out; replies come in, in the
+order of what was said, and several may be on their way."""
+
+import asyncio
+from collections import deque
+
+from email_core.providers.smtp.outcome import Reply
+from email_core.providers.verdict import words_of
+
+LONGEST_REPLY = 32 * 1024  # octets: four of the longest lines that anybody writes
+
+
+class ConnectionLost(Exception):
+    """The conversation broke off, or an answer was none that can be understood: the connection is closed."""
+
+
+class Dialogue(asyncio.Protocol):
+    """Takes the transport over. `awaited` are the replies that were not heard yet."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._rest = b""  # of a line that is not whole yet
+        self._lines: list[bytes] = []  # of a reply that is not whole yet
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_full = False
+        self._end: str | None = None  # why nothing more will come
+        self.awaited = 0
+        transport.set_protocol(self)
+
+    @property
+    def is_open(self) -> bool:
+        return self._end is None and not self._transport.is_closing()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `reply` has one, or that there will be none, without waiting."""
+        return bool(self._replies) or self._end is not None
+
+    def say(self, octets: bytes, replies: int) -> None:
+        """Once it is over, it goes nowhere: whoever hears the reply is told."""
+        self.awaited += replies
+        if octets and self.is_open:
+            self._transport.write(octets)
+
+    async def reply(self) -> Reply:
+        """The next one. Raises ConnectionLost where none will come."""
+        while not self._replies:
+            if self._end is not None:
+                raise ConnectionLost(self._end)
+            await self._news()
+        self.awaited -= 1
+        return self._replies.popleft()
+
+    async def room(self) -> None:
+        """Returns when the server has taken what was said, or there are news."""
+        while self._is_full and not self.has_news:
+            await self._news()
+
+    def end(self, words: str) -> None:
+        """At once: TLS's own goodbye would wait for the server's, for half a minute. What came before can be heard."""
+        if self._end is None:
+            self._end = words
+        self._transport.abort()
+        self._wake()
+
+    def quit(self) -> None:
+        """Says goodbye and does not wait for the answer."""
+        if self.is_open:
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+        self._end = self._end or "the connection was left"
+
+    async def _news(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # ---- what the transport tells
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._end is None:
+                self._take(line)
+        if len(self._rest) + sum(map(len, self._lines)) > LONGEST_REPLY:
+            self.end("a reply that is too long")
+
+    def _take(self, line: bytes) -> None:
+        if not line[:3].isdigit():
+            return self.end(f"Malformed SMTP response line: {line[:100].decode(errors='replace')}")
+        code = int(line[:3])
+        if not 200 <= code < 600:
+            return self.end(f"the server answered {code}, which is no reply to this")
+        self._lines.append(line[4:].strip())
+        if line[3:4] != b"-":
+            self._take_reply(code, b"\n".join(self._lines))
+        return None
+
+    def _take_reply(self, code: int, text: bytes) -> None:
+        self._lines = []
+        if len(self._replies) >= self.awaited:
+            return self.end("the server said something unasked: nobody knows what its next reply would be to")
+        self._replies.append(Reply.of(code, text.decode(errors="surrogateescape")))
+        return self._wake()
+
+    def eof_received(self) -> None:
+        self.end("Connection lost")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.end(f"Connection lost: {words_of(error)}" if error else "Connection lost")
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._wake()
