@@ -89,7 +89,7 @@ async def test_email_of_a_mailbox_that_signed_in_by_token_arrives(dovecot, autho
 
 
 async def test_token_that_is_not_taken_is_a_matter_of_configuration(dovecot, authority, inbox, trusted):
-    with running_token_endpoint(authority, "of somebody else", SECRET) as endpoint:
+    with running_token_endpoint(authority, "of-somebody-else", SECRET) as endpoint:
         outcome = await submit(dovecot, endpoint, trusted, recipient="eve@example.com")
     assert (outcome.kind, outcome.stage, outcome.code) == (OutcomeKind.CONFIGURATION, "auth", 535)
 
