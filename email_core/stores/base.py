@@ -16,6 +16,7 @@ from email_core.provider_pause import ProviderStateStore
 from email_core.record import EmailRecord, Mode
 from email_core.shared_windows import WindowStore
 from email_core.timer_runs import TimerRunStore
+from email_core.users import UserStore
 
 QUEUE_NAMES = {Mode.BATCH: "email-batch", Mode.INTERACTIVE: "email-interactive"}
 POISON = "-poison"  # the host's name for the queue of what it gave up
@@ -165,3 +166,4 @@ class Stores:
     mailboxes: MailboxStore
     windows: WindowStore
     audit: AuditStore
+    users: UserStore

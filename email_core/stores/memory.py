@@ -23,6 +23,7 @@ from email_core.stores.base import (
     Stores,
 )
 from email_core.throttling import Window
+from email_core.users import KnownUser, User, UserOptions, UserPage, UserQuery, UserRow, user_key
 
 
 class MemoryEmailStore:
@@ -240,6 +241,46 @@ class MemoryAuditStore:
         return len(old)
 
 
+class MemoryUserStore:
+    def __init__(self) -> None:
+        self._users: dict[str, KnownUser] = {}
+        self._etags = count(1)
+
+    async def get(self, user_id: str) -> KnownUser | None:
+        return self._users.get(user_key(user_id))
+
+    async def write(self, known: KnownUser) -> KnownUser:
+        self._check_last(known)
+        return self._keep(known)
+
+    async def delete(self, known: KnownUser) -> None:
+        if await self.get(known.user.id) is not None:
+            self._check_last(known)
+            del self._users[user_key(known.user.id)]
+
+    async def page(self, query: UserQuery) -> UserPage:
+        after = user_key(query.after) if query.after is not None else ""
+        behind = (known.user for key, known in sorted(self._users.items()) if key > after)
+        matching = filter(query.matches, behind)
+        items = tuple(islice(matching, query.limit))
+        return UserPage(items, items[-1].id if next(matching, None) else None)
+
+    async def merge(self, rows: Sequence[UserRow]) -> None:
+        for row in rows:
+            standing = await self.get(row.id) or KnownUser(User(id=row.id), UserOptions())
+            self._keep(replace(standing, user=replace(standing.user, **{**row.values, "id": row.id})))
+
+    def _check_last(self, known: KnownUser) -> None:
+        standing = self._users.get(user_key(known.user.id))
+        if known.etag != (standing.etag if standing else None):
+            raise LostRace("a user")
+
+    def _keep(self, known: KnownUser) -> KnownUser:
+        kept = replace(known, etag=str(next(self._etags)))
+        self._users[user_key(known.user.id)] = kept
+        return kept
+
+
 def memory_stores() -> Stores:
     return Stores(
         emails=MemoryEmailStore(),
@@ -251,4 +292,5 @@ def memory_stores() -> Stores:
         mailboxes=MemoryMailboxStore(),
         windows=MemoryWindowStore(),
         audit=MemoryAuditStore(),
+        users=MemoryUserStore(),
     )

@@ -16,6 +16,7 @@ from email_core.stores.azure.states import (
     AzureProviderStates,
     AzureTimerRuns,
 )
+from email_core.stores.azure.users import AzureUserStore
 from email_core.stores.azure.windows import AzureWindowStore
 from email_core.stores.base import Stores
 
@@ -28,6 +29,7 @@ __all__ = [
     "AzureMailboxStore",
     "AzureProviderStates",
     "AzureTimerRuns",
+    "AzureUserStore",
     "AzureWindowStore",
     "StorageService",
     "create_storage",
@@ -53,4 +55,5 @@ def stores_of(
         mailboxes=AzureMailboxStore(tables),
         windows=AzureWindowStore(tables, plain_tables),
         audit=AzureAuditStore(tables),
+        users=AzureUserStore(tables),
     )
