@@ -14,6 +14,7 @@ from email_functions import (
     http_providers,
     http_secrets,
     http_test_email,
+    http_users,
     http_wrong_call,
     queue_sender,
     timers,
@@ -31,6 +32,7 @@ app.register_functions(http_health.blueprint)
 app.register_functions(http_providers.blueprint)
 app.register_functions(http_secrets.blueprint)
 app.register_functions(http_test_email.blueprint)
+app.register_functions(http_users.blueprint)
 app.register_functions(http_wrong_call.blueprint)
 app.register_functions(queue_sender.blueprint)
 app.register_functions(timers.blueprint)

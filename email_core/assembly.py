@@ -37,6 +37,7 @@ from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
 from email_core.throttle import Throttle
 from email_core.timer_runs import TimerRuns
+from email_core.user_directory import Users
 from email_core.watch import Watch
 
 STORAGE_SETTING = "EmailStorage"
@@ -77,6 +78,7 @@ class Subsystem:
     pauses: ProviderPauses
     rehearsals: Rehearsals
     overview: ProviderOverview
+    users: Users
     timer_runs: TimerRuns
     watch: Watch
     audit: AuditLog
@@ -141,6 +143,8 @@ def connect(
     distributor = Distributor(stores.distributor, clock)
     pauses = ProviderPauses(stores.providers, clock)
     throttle = Throttle(stores.windows, parameters, clock)
+    audit = AuditLog(stores.audit, clock)
+    users = Users(store=stores.users, audit=audit, providers=frozenset(providers), parameters=parameters, clock=clock)
     sweeper = Sweeper(
         emails=emails,
         doorbells=doorbells,
@@ -156,6 +160,7 @@ def connect(
             doorbells=doorbells,
             keys=stores.keys,
             distributor=distributor,
+            users=users,
             providers=frozenset(providers),
             parameters=parameters,
             clock=clock,
@@ -179,9 +184,10 @@ def connect(
         overview=ProviderOverview(
             providers=providers, pauses=pauses, throttle=throttle, parameters=parameters, clock=clock
         ),
+        users=users,
         timer_runs=TimerRuns(stores.timers, clock),
         watch=Watch(providers=providers, pauses=pauses, secrets=secrets, clock=clock),
-        audit=AuditLog(stores.audit, clock),
+        audit=audit,
         throttle=throttle,
         parameters=parameters,
         secrets=secrets,

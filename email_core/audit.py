@@ -26,6 +26,7 @@ class Action(StrEnum):
     USER_CREATED = "user created"
     USER_CHANGED = "user changed"
     USER_DELETED = "user deleted"
+    USERS_IMPORTED = "users imported"
     OPTIONS_CHANGED = "options changed"
     APP_CHANGED = "app changed"
     CONTENT_READ = "content read"

@@ -383,6 +383,7 @@ def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any
     named = {address.address.casefold() for address in (*record.to, *record.cc)}
     return {
         "sender": record.sender.address,
+        "mailbox": record.mailbox,
         "recipients": recipients,
         "bcc": tuple(address for address in recipients if address.casefold() not in named),
         "message_id": record.message_id,

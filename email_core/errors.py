@@ -4,6 +4,11 @@ EmailSubsystemError
 ├── InvalidEmail            the request's fields, each with a pointer
 ├── EmailTooLarge           size and limit
 ├── EmailNotFound           no email has this id
+├── UserNotFound            no user has this id
+├── NotPermitted            the caller may not do this: says who may
+├── ChooseProvider          a person has several providers to choose from, and chose none
+├── UseMailApp              a person sends with their own mail app: the subsystem has nothing to send
+├── ImportCutShort          the storage failed in the middle of an import: says how much of it is done
 ├── IllegalTransition       the email's state does not allow this event
 ├── KeyReused               an idempotency key came with another body
 ├── KeyInFlight             the first request with an idempotency key is not answered yet
@@ -53,6 +58,52 @@ class EmailNotFound(EmailSubsystemError):
     def __init__(self, email_id: str) -> None:
         super().__init__(f"There is no email {email_id}")
         self.email_id = email_id
+
+
+class UserNotFound(EmailSubsystemError):
+    """There is no user with this id; or the caller is none. `detail` says which, and what to do."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+
+
+class NotPermitted(EmailSubsystemError):
+    """The caller is known, but may not do this. `problem` names the field that asked for it, if one did."""
+
+    def __init__(self, detail: str, *, pointer: str | None = None) -> None:
+        super().__init__(detail)
+        self.problem = FieldProblem(pointer, detail) if pointer else None
+
+
+class ChooseProvider(EmailSubsystemError):
+    """Interactive mail names no provider, its user has chosen none, and there are several. `choices` are their names,
+    and `eml` for a file for the user's own mail app."""
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        super().__init__(f"Ask the user how to send it: name one of {', '.join(choices)} as `provider`")
+        self.choices = choices
+
+
+class UseMailApp(EmailSubsystemError):
+    """The user has chosen to send with a mail app of their own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The user sends with their own mail app: send the same body to /api/eml, which answers with a file for it, "
+            "or name another `provider`"
+        )
+
+
+class ImportCutShort(EmailSubsystemError):
+    """The storage failed in the middle; the cause is chained. The first `done` of `total` users are stored."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__(
+            f"The storage failed after {done:,} of {total:,} users: those are stored, the others may not be. Send the "
+            "same file again: what is stored already stays the same"
+        )
+        self.done = done
+        self.total = total
 
 
 class IllegalTransition(EmailSubsystemError):

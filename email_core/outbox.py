@@ -3,19 +3,21 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
 
-from email_core.addresses import parse_address
+from email_core.caller import Caller
+from email_core.choice import Choice, choose, choose_for_mime
+from email_core.choice_of_provider import EML, lacks_batch_provider, not_configured
 from email_core.content import whole
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
 from email_core.draft_file import DraftFile, draft_of_email, draft_of_message
 from email_core.email_id import SHARDS, created_at, is_email_id, new_email_id
 from email_core.errors import (
-    ConfigurationError,
     EmailNotFound,
     EmailSubsystemError,
     EmailTooLarge,
@@ -31,40 +33,29 @@ from email_core.idempotency import IdempotencyStore, KeyUse, hashed
 from email_core.logs import where
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
-from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.order import Behalf, Order
+from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.record import MARKED_AS_SENT, Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
+from email_core.user_directory import Users
 
 MOST_RECIPIENTS = 500
-CONFIGURED_BY = {  # the parameter without which a provider is none, and what to do about it
-    "smtp": ("smtp_server", "Name the outgoing mail server there."),
-    "graph": ("graph_credential", "Choose there how the application signs in to Microsoft Graph."),
-    "exchange": ("exchange_server", "Name your Exchange Server there."),
-}
+LARGE = 262_144  # octets; what is built from more would hold up everybody else
+P = ParamSpec("P")
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """How a message is to be sent, apart from what it says. Times are aware; None = now, or the parameters' rule."""
-
-    mode: Mode = Mode.BATCH
-    user: str | None = None
-    provider: str | None = None
-    send_at: datetime | None = None
-    expires_at: datetime | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    pointer: str = "/"  # what a problem's pointer to one of these begins with: `?` where they came in the query string
-
-
 @dataclass(frozen=True, slots=True)
 class PreparedEmail:
-    """An email that has passed every check and could be kept: its record and its content."""
+    """An email that has passed every check and could be kept: its record, its content, and what chose its sender and
+    its provider."""
 
     record: EmailRecord
     mime: bytes = field(repr=False)
+    choice: Choice = field(repr=False)
 
 
 class Outbox:
@@ -78,6 +69,7 @@ class Outbox:
         keys: IdempotencyStore,
         distributor: Distributor,
         providers: frozenset[str],
+        users: Users,
         parameters: Parameters,
         clock: Callable[[], datetime],
     ) -> None:
@@ -87,6 +79,7 @@ class Outbox:
         self._keys = keys
         self._distributor = distributor
         self._providers = providers
+        self._users = users
         self._parameters = parameters
         self._clock = clock
         self._shard = _ShardOfTheMinute()
@@ -94,23 +87,18 @@ class Outbox:
     def require_provider(self) -> None:
         """Raises ConfigurationError where none is configured, so that no email at all can be accepted."""
         if not self._providers:
-            raise self._lacks_batch_provider()
+            raise lacks_batch_provider(self._providers, self._parameters)
 
-    def prepare(self, message: Message, order: Order) -> PreparedEmail:
-        """Checks everything and builds the MIME, once. Raises InvalidEmail, EmailTooLarge or ConfigurationError."""
-        now, email_id = self._new_email()
-        if message.sender is None:
-            message = replace(message, sender=self._default_sender(order))
-        _check_recipients("/to", message.to, message.cc, message.bcc)
-        self._check_size(message.least_size)
-        return self._prepared(build_mime(message, email_id, now), email_id, order)
+    async def prepare(self, message: Message, order: Order, caller: Caller) -> PreparedEmail:
+        """Chooses sender and provider, checks everything and builds the MIME, once. Raises InvalidEmail, EmailTooLarge,
+        NotPermitted, ConfigurationError, or what a person is to be asked: ChooseProvider or UseMailApp."""
+        behalf = await self._users.behalf(caller, order, names_sender=message.sender is not None)
+        return await beside(message.least_size, self._built, message, order, behalf)
 
-    def prepare_mime(self, raw: bytes, order: Order) -> PreparedEmail:
+    async def prepare_mime(self, raw: bytes, order: Order, caller: Caller) -> PreparedEmail:
         """The same for finished MIME: its sender and recipients are those of its headers."""
-        now, email_id = self._new_email()
-        finished = adopt_mime(raw, email_id, now)
-        _check_recipients("/To", finished.to, finished.cc, finished.bcc)
-        return self._prepared(finished, email_id, order)
+        behalf = await self._users.behalf(caller, order, names_sender=True)
+        return await beside(len(raw), self._adopted, raw, order, behalf)
 
     async def accept(self, prepared: PreparedEmail) -> EmailRecord:
         """Keeps the email and rings its doorbell. When it returns, the email is safe."""
@@ -120,6 +108,8 @@ class Outbox:
         stored = await self._emails.insert(record, prepared.mime)
         if not parked:
             await self._ring(stored, record.due_at - now)
+        if prepared.choice.asked is not None:
+            await self._users.remember(prepared.choice.asked, prepared.choice.provider)
         return record
 
     async def accept_once(self, prepared: PreparedEmail, key: str, body: bytes) -> tuple[EmailRecord, bool]:
@@ -175,12 +165,14 @@ class Outbox:
         stored = await self._stored(email_id)
         return stored.record, await whole(await self._emails.content(stored))
 
-    def draft(self, message: Message) -> DraftFile:
+    async def draft(self, message: Message, order: Order, caller: Caller) -> DraftFile:
         """The message as a file for the user's own mail app. It may yet lack recipients: the user adds them; and a
-        sender: that is the user, whose mail app knows it. Raises EmailTooLarge."""
-        self._check_size(message.least_size)
-        draft = draft_of_message(message)
-        self._check_size(len(draft.content))
+        sender: that is the user, whose mail app knows it. That somebody chose this when asked is remembered. Raises
+        InvalidEmail, NotPermitted or EmailTooLarge."""
+        behalf = await self._users.behalf(caller, order, names_sender=message.sender is not None)
+        draft = await beside(message.least_size, self._drafted, message)
+        if order.provider == EML and order.mode is Mode.INTERACTIVE:
+            await self._users.remember(behalf, EML)
         return draft
 
     async def draft_of(self, email_id: str) -> DraftFile:
@@ -244,17 +236,39 @@ class Outbox:
         email_id = new_email_id(now, self._shard.at(now))
         return created_at(email_id), email_id
 
-    def _prepared(self, finished: FinishedMessage, email_id: str, order: Order) -> PreparedEmail:
+    def _drafted(self, message: Message) -> DraftFile:
+        self._check_size(message.least_size)
+        draft = draft_of_message(message)
+        self._check_size(len(draft.content))
+        return draft
+
+    def _built(self, message: Message, order: Order, behalf: Behalf) -> PreparedEmail:
+        now, email_id = self._new_email()
+        _check_recipients("/to", message.to, message.cc, message.bcc)
+        self._check_size(message.least_size)
+        choice = choose(message.sender, order, behalf, self._providers, self._parameters)
+        message = replace(message, sender=choice.sender)
+        return self._prepared(build_mime(message, email_id, now), email_id, order, choice)
+
+    def _adopted(self, raw: bytes, order: Order, behalf: Behalf) -> PreparedEmail:
+        now, email_id = self._new_email()
+        finished = adopt_mime(raw, email_id, now)
+        _check_recipients("/To", finished.to, finished.cc, finished.bcc)
+        choice = choose_for_mime(finished.sender, order, behalf, self._providers, self._parameters)
+        return self._prepared(finished, email_id, order, choice)
+
+    def _prepared(self, finished: FinishedMessage, email_id: str, order: Order, choice: Choice) -> PreparedEmail:
         now = created_at(email_id)
         _check_times(order, now)
-        provider = self._provider(order)
         self._check_size(len(finished.mime))
         record = EmailRecord(
             id=email_id,
             status=Status.UNSENT,
             mode=order.mode,
-            provider=provider,
-            user=order.user,
+            provider=choice.provider,
+            mailbox=choice.mailbox,
+            user=choice.user,
+            accepted_by=choice.accepted_by,
             sender=finished.sender,
             to=finished.to,
             cc=finished.cc,
@@ -269,7 +283,7 @@ class Outbox:
             send_at=order.send_at,
             expires_at=order.expires_at,
         )
-        return PreparedEmail(record, finished.mime)
+        return PreparedEmail(record, finished.mime, choice)
 
     def _copy(self, old: EmailRecord, content: bytes) -> PreparedEmail:
         """A new email of the same content: finished MIME with a Message-ID of its own, linked to the old one."""
@@ -286,8 +300,18 @@ class Outbox:
             importance=old.importance,
         )
         metadata = {**old.metadata, "resend_of": old.id}
-        order = Order(mode=old.mode, user=old.user, provider=old.provider, metadata=metadata)
-        return self._prepared(finished, email_id, order)
+        return self._prepared(finished, email_id, Order(mode=old.mode, metadata=metadata), self._same_choice(old))
+
+    def _same_choice(self, old: EmailRecord) -> Choice:
+        if old.provider not in self._providers:
+            raise InvalidEmail(FieldProblem("/provider", not_configured(old.provider, self._providers)))
+        return Choice(
+            sender=old.sender,
+            provider=old.provider,
+            mailbox=old.mailbox,
+            user=old.user,
+            accepted_by=old.accepted_by,
+        )
 
     async def _ring(self, stored: StoredEmail, delay: timedelta) -> None:
         """The email is safe already: a doorbell that cannot be put is the sweeper's."""
@@ -296,36 +320,9 @@ class Outbox:
         except StorageUnavailable as error:
             logger.warning("email %s is kept, but its doorbell could not be put: %s", stored.record.id, where(error))
 
-    def _provider(self, order: Order) -> str:
-        if order.provider is None:
-            if self._parameters.batch_provider not in self._providers:
-                raise self._lacks_batch_provider()
-            return self._parameters.batch_provider
-        if order.provider not in self._providers:
-            raise InvalidEmail(
-                FieldProblem(f"{order.pointer}provider", not_configured(order.provider, self._providers))
-            )
-        return order.provider
-
-    def _lacks_batch_provider(self) -> ConfigurationError:
-        setting, fix = CONFIGURED_BY[self._parameters.batch_provider]
-        others = ", ".join(other for other, _ in CONFIGURED_BY.values() if other != setting)
-        problem = "is not set" if self._providers else f"is not set, and no other provider is configured ({others})"
-        return ConfigurationError(f"{SETTING_PREFIX}{setting}", problem, fix)
-
     def _check_size(self, octets: int) -> None:
         if octets > self._parameters.size_limit_octets:
             raise EmailTooLarge(octets, self._parameters.size_limit_octets)
-
-    def _default_sender(self, order: Order) -> Address:
-        if order.user is not None:
-            raise InvalidEmail(FieldProblem("/user", "is not known here, so its address is not either: give `from`"))
-        if self._parameters.default_sender:
-            return default_address(self._parameters.default_sender)
-        account = self._parameters.batch_mailbox_of(order.provider or self._parameters.batch_provider)
-        if account and order.mode is Mode.BATCH:
-            return parse_address(account)
-        raise InvalidEmail(FieldProblem("/from", "is required: the parameter default_sender is not set"))
 
     async def _stored(self, email_id: str) -> StoredEmail:
         stored = await self._emails.get(email_id) if is_email_id(email_id) else None
@@ -334,22 +331,9 @@ class Outbox:
         return stored
 
 
-def not_configured(provider: str, configured: Iterable[str]) -> str:
-    """What is wrong with naming it, and which parameter makes it one that can be named."""
-    words = f"{provider!r} is not a configured provider; configured: {', '.join(sorted(configured)) or 'none'}"
-    if provider not in CONFIGURED_BY:
-        return words
-    setting, _ = CONFIGURED_BY[provider]
-    return f"{words}; it is configured by {SETTING_PREFIX}{setting}"
-
-
-def default_address(text: str) -> Address:
-    """The parameter `default_sender`, checked. Raises ConfigurationError."""
-    try:
-        return parse_address(text)
-    except ValueError as problem:
-        setting = "EmailParameters__default_sender"
-        raise ConfigurationError(setting, str(problem), "Give one address, or leave it empty.") from None
+async def beside(octets: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Much work goes to a thread, as others are waiting."""
+    return await asyncio.to_thread(work, *args, **kwargs) if octets > LARGE else work(*args, **kwargs)
 
 
 def _check_recipients(pointer: str, *lists: tuple[Address, ...]) -> None:

@@ -68,7 +68,7 @@ class EmailRecord:
     status: Status
     mode: Mode
     provider: str
-    user: str | None
+    user: str | None  # on whose behalf: a known user's id
     sender: Address
     to: tuple[Address, ...]
     cc: tuple[Address, ...]
@@ -94,6 +94,8 @@ class EmailRecord:
     importance: Importance = Importance.NORMAL
     deferrals: int = 0  # how often a sending limit made it wait
     turn: Turn | None = None
+    mailbox: str | None = None  # that it goes through, where that is neither the batch account's nor the sender's own
+    accepted_by: str | None = None  # the caller's id
     tries: int = 0  # how often it was handed to a provider; `attempts` keeps the newest
     attempts: tuple[Attempt, ...] = ()
     results: Mapping[str, RecipientResult] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from email_core.addresses import parse_address
+from email_core.choice_of_provider import not_configured
+from email_core.choice_of_sender import default_address
 from email_core.content import InlineContent
 from email_core.diagnosis import Diagnosis, diagnose
 from email_core.email_id import new_email_id
@@ -17,7 +19,6 @@ from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, St
 from email_core.logs import where
 from email_core.message import Address, Message
 from email_core.mime import build_mime
-from email_core.outbox import default_address, not_configured
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import LONGEST_REHEARSAL, Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission

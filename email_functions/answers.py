@@ -72,8 +72,10 @@ DryRun = TypedDict(
     {
         "dry_run": Literal[True],
         "mode": ModeName,
+        "user": str | None,
         "provider": str,
         "from": NamedAddress,
+        "rules": list[str],
         "recipients": list[str],
         "size": int,
         "send_at": Time | None,
@@ -131,6 +133,41 @@ Email = TypedDict(
         "links": Links,
     },
 )
+
+
+class User(TypedDict):
+    """`email` null: mail on their behalf needs a `from`. An `external` one has no mailbox in the organisation."""
+
+    id: str
+    name: str
+    email: str | None
+    external: bool
+    company: str
+    enabled: bool
+
+
+class UserPage(TypedDict):
+    """`next` is the `cursor` of the page after this one, null where nothing is left. A page may be short, even empty,
+    and have a next one."""
+
+    items: list[User]
+    next: str | None
+
+
+class UserOptions(TypedDict):
+    """`provider` null: ask. `last_choice`: what was chosen when last asked, which is used meanwhile. `choices`: what
+    may be chosen now."""
+
+    provider: str | None
+    last_choice: str | None
+    ask_again: bool
+    sender: str | None
+    workflow_notifications: bool
+    choices: list[str]
+
+
+class Imported(TypedDict):
+    imported: int
 
 
 class Pause(TypedDict):

@@ -21,17 +21,17 @@ blueprint = func.Blueprint()
 @door(blueprint)
 async def accept_email_batch(call: Call) -> func.HttpResponse:
     refuse_key(call.req.headers)
-    prepared = [_prepared(call, item) for item in batch_bodies(call.req.get_body())]
+    prepared = [await _prepared(call, item) for item in batch_bodies(call.req.get_body())]
     records = iter(await call.core.outbox.accept_batch([one for one in prepared if isinstance(one, PreparedEmail)]))
     results = [next(records) if isinstance(one, PreparedEmail) else one for one in prepared]
     return json_response({"items": [_item(result) for result in results]}, 207)
 
 
-def _prepared(call: Call, item: EmailBody | InvalidEmail) -> PreparedEmail | EmailSubsystemError:
+async def _prepared(call: Call, item: EmailBody | InvalidEmail) -> PreparedEmail | EmailSubsystemError:
     if isinstance(item, InvalidEmail):
         return item
     try:
-        return call.core.outbox.prepare(item.message(), item.order(item.metadata))
+        return await call.core.outbox.prepare(item.message(), item.order(item.metadata), call.caller)
     except EmailSubsystemError as error:
         return error
 

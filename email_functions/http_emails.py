@@ -1,10 +1,8 @@
 """`/api/emails`: apps hand mail over here, and everybody reads what became of it."""
 
-import asyncio
-
 import azure.functions as func
 
-from email_core.outbox import PreparedEmail
+from email_core.outbox import PreparedEmail, beside
 from email_core.record import EmailRecord
 from email_functions import representations
 from email_functions.door import Call, door, media_type_of
@@ -12,18 +10,15 @@ from email_functions.http_eml import draft_response
 from email_functions.idempotency_key import idempotency_key
 from email_functions.operations import MIME
 from email_functions.problems import json_response
-from email_functions.schemas import email_body, eml_query, list_query, order_query
+from email_functions.schemas import eml_query, list_query, message_body, order_query
 from email_functions.validation import refuse_query
-
-LARGE = 262_144  # octets; what is built from more would hold up everybody else
 
 blueprint = func.Blueprint()
 
 
 @door(blueprint)
 async def accept_email(call: Call) -> func.HttpResponse:
-    large = len(call.req.get_body()) > LARGE
-    prepared, is_dry_run = await asyncio.to_thread(_prepared, call) if large else _prepared(call)
+    prepared, is_dry_run = await _prepared(call)
     if is_dry_run:
         return json_response(representations.dry_run(prepared, call.core.parameters))
     key = idempotency_key(call.req.headers)
@@ -33,13 +28,14 @@ async def accept_email(call: Call) -> func.HttpResponse:
     return accepted(record, {"Idempotency-Replayed": "true"} if replayed else {})
 
 
-def _prepared(call: Call) -> tuple[PreparedEmail, bool]:
+async def _prepared(call: Call) -> tuple[PreparedEmail, bool]:
+    octets, outbox = call.req.get_body(), call.core.outbox
     if media_type_of(call.req) == MIME:
-        order = order_query(call.req.params)
-        return call.core.outbox.prepare_mime(call.req.get_body(), order.order({}, pointer="?")), order.dry_run
+        query = order_query(call.req.params)
+        return await outbox.prepare_mime(octets, query.order({}, pointer="?"), call.caller), query.dry_run
     refuse_query(call.req.params)
-    body = email_body(call.req.get_body())
-    return call.core.outbox.prepare(body.message(), body.order(body.metadata)), body.dry_run
+    body, message = await beside(len(octets), message_body, octets)
+    return await outbox.prepare(message, body.order(body.metadata), call.caller), body.dry_run
 
 
 @door(blueprint)

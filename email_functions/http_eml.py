@@ -1,24 +1,22 @@
 """`/api/eml`: an email as a file, which opens in the user's own mail app, ready to send. Nothing is stored."""
 
-import asyncio
 from urllib.parse import quote
 
 import azure.functions as func
 
 from email_core.draft_file import DraftFile
+from email_core.outbox import beside
 from email_functions.door import Call, door
-from email_functions.schemas import email_body
+from email_functions.schemas import message_body
 
 blueprint = func.Blueprint()
 
 
 @door(blueprint)
 async def make_draft_file(call: Call) -> func.HttpResponse:
-    return draft_response(await asyncio.to_thread(_draft, call))
-
-
-def _draft(call: Call) -> DraftFile:
-    return call.core.outbox.draft(email_body(call.req.get_body()).message())
+    octets = call.req.get_body()
+    body, message = await beside(len(octets), message_body, octets)
+    return draft_response(await call.core.outbox.draft(message, body.order(body.metadata), call.caller))
 
 
 def draft_response(draft: DraftFile) -> func.HttpResponse:

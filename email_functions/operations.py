@@ -15,10 +15,12 @@ from email_functions.distributor_schema import DistributorBody
 from email_functions.rehearsal_schema import RehearsalBody
 from email_functions.schemas import BatchBody, EmailBody, EmlQuery, ListQuery, OrderBody
 from email_functions.secret_schema import SecretBody
+from email_functions.user_schema import OptionsBody, UserBody, UsersQuery
 from email_functions.validation import Body
 
 JSON = "application/json"
 MIME = "message/rfc822"
+CSV = "text/csv"
 SMALL = 256 * 1024  # octets, of a body that is no mail
 HOST_LIMIT = 100 * 1024 * 1024  # octets: a larger body the host refuses by itself
 
@@ -162,6 +164,55 @@ OPERATIONS: dict[str, Operation] = {
         "Change how batch mail is sent",
         body=DistributorBody,
         answers={200: answers.Distributor},
+        problems=(409,),
+    ),
+    "list_users": Operation(
+        "GET", "users", Access.ADMIN, "List the users", query=UsersQuery, answers={200: answers.UserPage}
+    ),
+    "read_user": Operation(
+        "GET", "users/{id}", Access.SIGNED_IN, "Read a user, or yourself as `me`", answers={200: answers.User}
+    ),
+    "write_user": Operation(
+        "PUT",
+        "users/{id}",
+        Access.ADMIN,
+        "Add or change a user",
+        body=UserBody,
+        answers={200: answers.User, 201: answers.User},
+        problems=(409,),
+    ),
+    "delete_user": Operation(
+        "DELETE",
+        "users/{id}",
+        Access.ADMIN,
+        "Delete a user; their emails stay",
+        answers={204: None},
+        problems=(409,),
+    ),
+    "import_users": Operation(
+        "POST",
+        "users/import",
+        Access.ADMIN,
+        "Add and change many users: each line of a file is one",
+        body=UserBody,
+        takes=(CSV,),
+        largest_body=HOST_LIMIT,
+        answers={200: answers.Imported},
+    ),
+    "read_user_options": Operation(
+        "GET",
+        "users/{id}/options",
+        Access.SIGNED_IN,
+        "Read what a user has chosen",
+        answers={200: answers.UserOptions},
+    ),
+    "change_user_options": Operation(
+        "PATCH",
+        "users/{id}/options",
+        Access.SIGNED_IN,
+        "Change what a user has chosen",
+        body=OptionsBody,
+        answers={200: answers.UserOptions},
         problems=(409,),
     ),
     "list_providers": Operation(

@@ -8,18 +8,23 @@ from typing import Any
 import azure.functions as func
 
 from email_core.errors import (
+    ChooseProvider,
     ConfigurationError,
     EmailNotFound,
     EmailTooLarge,
     FieldProblem,
     IllegalTransition,
+    ImportCutShort,
     InvalidEmail,
     KeyInFlight,
     KeyReused,
     LostRace,
+    NotPermitted,
     SecretUnreadable,
     StorageUnavailable,
     UnknownSecret,
+    UseMailApp,
+    UserNotFound,
 )
 from email_core.logs import where
 
@@ -91,6 +96,20 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(413, "The email is too large", str(error), size=error.size, limit=error.limit)
         case EmailNotFound():
             return problem_response(404, "There is no such email", str(error))
+        case UserNotFound():
+            return problem_response(404, "There is no such user", str(error))
+        case NotPermitted():
+            return problem_response(403, "You may not do this", str(error), [error.problem] if error.problem else [])
+        case ChooseProvider():
+            title = "Choose how to send it"
+            return problem_response(409, title, str(error), type="choose-provider", choices=list(error.choices))
+        case UseMailApp():
+            title = "The user sends with their own mail app"
+            return problem_response(409, title, str(error), type="use-mail-app", links={"eml": "/api/eml"})
+        case ImportCutShort():
+            logger.error("request %s: %s: %s", request_id, error, where(error))
+            title = "The import ended in the middle"
+            return problem_response(503, title, str(error), done=error.done, total=error.total)
         case IllegalTransition():
             return problem_response(409, "The email's state does not allow this", str(error), email_status=error.status)
         case KeyReused() | KeyInFlight():

@@ -16,6 +16,7 @@ from email_core.record import MARKED_AS_SENT, EmailRecord
 from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
 from email_core.throttle import ThrottleStatus
+from email_core.users import User, UserOptions
 from email_functions import answers
 
 EMAILS = "/api/emails"
@@ -37,8 +38,10 @@ def dry_run(prepared: PreparedEmail, parameters: Parameters) -> answers.DryRun:
     return {
         "dry_run": True,
         "mode": record.mode.value,
+        "user": record.user,
         "provider": record.provider,
         "from": _address(record.sender),
+        "rules": list(prepared.choice.rules),
         "recipients": list(record.recipients),
         "size": record.size,
         "send_at": _time(record.send_at),
@@ -124,6 +127,29 @@ def audit_event(event: AuditEvent) -> answers.AuditEvent:
         "subject": change.subject,
         "before": change.before,
         "after": change.after,
+    }
+
+
+def user(one: User) -> answers.User:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "email": one.email,
+        "external": one.external,
+        "company": one.company,
+        "enabled": one.enabled,
+    }
+
+
+def user_options(options: UserOptions, choices: tuple[str, ...]) -> answers.UserOptions:
+    """With what may be chosen now, as a form needs it."""
+    return {
+        "provider": options.provider,
+        "last_choice": options.last_choice,
+        "ask_again": options.ask_again,
+        "sender": options.sender,
+        "workflow_notifications": options.workflow_notifications,
+        "choices": list(choices),
     }
 
 

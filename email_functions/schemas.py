@@ -31,7 +31,8 @@ from email_core.email_id import is_email_id
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, Importance, Message
 from email_core.mime import LONGEST_SUBJECT, LONGEST_TOKEN
-from email_core.outbox import MOST_RECIPIENTS, Order
+from email_core.order import Order
+from email_core.outbox import MOST_RECIPIENTS
 from email_core.record import Mode
 from email_core.stores.base import EmailQuery, View
 from email_core.text import has_control_character
@@ -368,6 +369,12 @@ class BatchBody(Body):
 def email_body(body: bytes) -> EmailBody:
     """Raises NotJson or InvalidEmail."""
     return from_json(EmailBody, body)
+
+
+def message_body(body: bytes) -> tuple[EmailBody, Message]:
+    """The same, with the message that it describes."""
+    email = email_body(body)
+    return email, email.message()
 
 
 def batch_bodies(body: bytes) -> list[EmailBody | InvalidEmail]:

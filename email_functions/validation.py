@@ -48,12 +48,16 @@ def from_json(model: type[Model], body: bytes) -> Model:
 
 def from_query(model: type[Model], params: Mapping[str, str]) -> Model:
     """The texts of a query string are no JSON: they are read leniently. Raises InvalidEmail, pointers like `?limit`."""
-    wanted = {name: value for name, value in params.items() if name != _FUNCTION_KEY}
+    return from_texts(model, {name: value for name, value in params.items() if name != _FUNCTION_KEY}, "?")
+
+
+def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Model:
+    """Raises InvalidEmail, with pointers that begin with `place`."""
     try:
-        return model.model_validate(wanted, strict=False)
+        return model.model_validate(texts, strict=False)
     except ValidationError as error:
         problems = _translated(error, model).problems
-        raise InvalidEmail(*(FieldProblem("?" + one.pointer[1:], one.detail) for one in problems)) from None
+        raise InvalidEmail(*(FieldProblem(place + one.pointer[1:], one.detail) for one in problems)) from None
 
 
 def refuse_query(params: Mapping[str, str]) -> None:

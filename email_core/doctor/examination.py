@@ -18,6 +18,7 @@ from email_core.assembly import (
     unreadable_connection,
     utc_now,
 )
+from email_core.choice_of_provider import CONFIGURED_BY
 from email_core.doctor.finding import Finding, Section, bounded, failed, ok, skipped, told
 from email_core.doctor.identity import Identity, identity_checks
 from email_core.doctor.operation import operation_checks
@@ -28,7 +29,6 @@ from email_core.doctor.sender_domain import domain_checks
 from email_core.doctor.storage import storage_checks
 from email_core.errors import ConfigurationError
 from email_core.message import Address
-from email_core.outbox import CONFIGURED_BY
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
 from email_core.provider_pause import ProviderPauses, ProviderStateStore
 from email_core.providers.base import Provider

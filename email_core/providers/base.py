@@ -84,10 +84,12 @@ async def _keep_no_progress(replies: Mapping[str, RecipientReply], turn: tuple[s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One email for some of its recipients. `bcc` are those of them that no header names. `handle` is what the
+    """One email for some of its recipients. `mailbox` is the one it goes through where that is neither the batch
+    account's nor the sender's own. `bcc` are those of them that no header names. `handle` is what the
     provider asked to be kept of an earlier attempt."""
 
     sender: str = field(repr=False)
+    mailbox: str | None = field(default=None, repr=False)
     recipients: tuple[str, ...] = field(repr=False)
     bcc: tuple[str, ...] = field(default=(), repr=False)
     message_id: str

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from email_core.assembly import Subsystem, connect
+from email_core.caller import LOCAL
 from email_core.delivery_state import Status
 from email_core.errors import InvalidEmail
 from email_core.message import Address, Attachment, Message
-from email_core.outbox import Order
+from email_core.order import Order
 from email_core.parameters import Parameters
 from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
@@ -40,7 +41,7 @@ class World:
             text="Hello",
             attachments=attachments,
         )
-        record = await self.core.outbox.accept(self.core.outbox.prepare(message, Order()))
+        record = await self.core.outbox.accept(await self.core.outbox.prepare(message, Order(), LOCAL))
         return Doorbell(record.id, record.mode)
 
     async def answer(self, bell: Doorbell):
@@ -173,10 +174,10 @@ async def test_token_that_was_revoked_is_replaced_within_the_attempt(stores):
 async def test_batch_mail_of_nobody_is_from_the_batch_account(stores):
     message = Message(to=(Address("bob@example.com"),))
     async with world(stores, graph_batch_mailbox="batch@contoso.com") as one:
-        prepared = one.core.outbox.prepare(message, Order())
+        prepared = await one.core.outbox.prepare(message, Order(), LOCAL)
         assert prepared.record.sender == Address("batch@contoso.com")
         with pytest.raises(InvalidEmail):
-            one.core.outbox.prepare(message, Order(mode=Mode.INTERACTIVE))
+            await one.core.outbox.prepare(message, Order(mode=Mode.INTERACTIVE), LOCAL)
 
 
 async def test_content_of_the_history_has_no_bcc(stores):

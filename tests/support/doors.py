@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -26,9 +26,11 @@ from email_core.stores.memory import (
     MemoryIdempotencyStore,
     MemoryProviderStates,
     MemoryTimerRuns,
+    MemoryUserStore,
     MemoryWindowStore,
     memory_stores,
 )
+from email_core.users import KnownUser, User, UserOptions
 from tests.support.azurite import ROOT
 
 PREFIX = "/api/"
@@ -136,6 +138,7 @@ class Doors:
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
     states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
     audit: MemoryAuditStore = field(default_factory=MemoryAuditStore)
+    users: MemoryUserStore = field(default_factory=MemoryUserStore)
     timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
     provider: IdleProvider = field(default_factory=IdleProvider)
 
@@ -188,6 +191,11 @@ class Doors:
         assert answer.status == 202, answer.json
         return answer.json
 
+    async def know(self, user_id: str, /, **fields: Any) -> None:
+        """Makes a user known, with the fields of User and of UserOptions."""
+        options = {name: fields.pop(name) for name in list(fields) if name in UserOptions.__dataclass_fields__}
+        await self.users.write(KnownUser(User(id=user_id, **fields), UserOptions(**options)))
+
     @property
     def nothing_happened(self) -> bool:
         return not self.emails.inserted and not self.doorbells.rung
@@ -198,7 +206,13 @@ def small_email(**fields: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **parameters: Any) -> Iterator[Doors]:
+def open_doors(
+    *,
+    providers: bool = True,
+    more_providers: Mapping[str, Provider] | None = None,
+    secrets: SecretStore | None = None,
+    **parameters: Any,
+) -> Iterator[Doors]:
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
@@ -212,8 +226,9 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
             timers=doors.timers,
             windows=doors.windows,
             audit=doors.audit,
+            users=doors.users,
         ),
-        providers={"smtp": doors.provider} if providers else {},
+        providers={"smtp": doors.provider} | dict(more_providers or {}) if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,
     )

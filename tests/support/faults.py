@@ -22,9 +22,10 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from email_core.assembly import Subsystem, connect
+from email_core.caller import LOCAL
 from email_core.errors import StorageUnavailable
 from email_core.message import Address, Message
-from email_core.outbox import Order
+from email_core.order import Order
 from email_core.parameters import Parameters
 from email_core.providers.base import Provider
 from email_core.providers.smtp import SmtpProvider, SmtpSettings
@@ -195,7 +196,7 @@ class Worker:
         message = Message(
             sender=Address("ann@contoso.com"), to=(Address("bob@example.com"),), subject="Statement", text="Hello"
         )
-        prepared = [outbox.prepare(message, Order(**order)) for _ in range(count)]
+        prepared = [await outbox.prepare(message, Order(**order), LOCAL) for _ in range(count)]
         return await asyncio.gather(*map(outbox.accept, prepared))
 
     async def answer_all(self) -> None:

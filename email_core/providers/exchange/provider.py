@@ -117,9 +117,9 @@ class ExchangeProvider(Provider):
             self._ews.close()
 
     def _mailbox(self, envelope: Envelope) -> str:
-        """The batch account's for batch mail, where there is one, else the From address's own."""
+        """The batch account's for batch mail, where there is one, else the user's own, or the From address's."""
         batch = self._settings.batch_mailbox if envelope.mode is Mode.BATCH else None
-        return batch or envelope.sender
+        return batch or envelope.mailbox or envelope.sender
 
     def _refusal(self, submission: Submission) -> Outcome | None:
         if not self._settings.takes(submission.sender):

@@ -135,10 +135,11 @@ class GraphProvider(Provider):
     # ---- one email
 
     def _mailbox(self, envelope: Envelope) -> str:
-        """Whose mailbox it goes through: batch mail through the batch account's, where there is one. Graph and
+        """Whose mailbox it goes through: batch mail through the batch account's, where there is one, other mail through
+        the user's own, which is the From address's unless an administrator has given the user another. Graph and
         Exchange see to it that the From address may be used from there."""
         batch = self._settings.batch_mailbox if envelope.mode is Mode.BATCH else None
-        return batch or envelope.sender
+        return batch or envelope.mailbox or envelope.sender
 
     async def _submitted(self, mailbox: str, submission: Submission, trace: Trace) -> Outcome:
         is_large = submission.content.size > MOST_INSIDE

@@ -154,11 +154,12 @@ async def test_outcome_whose_words_no_store_takes_is_recorded_without_them():
 
 async def test_provider_gets_the_envelope_and_the_content():
     world = World(DELIVERED)
-    record = email(to=(BOB,), cc=(Address("BOB@example.com"),), bcc=(EVE,))
+    record = email(to=(BOB,), cc=(Address("BOB@example.com"),), bcc=(EVE,), mailbox="ann.miller@contoso.com")
     await world.delivery.answer(await world.keep(record))
     assert world.provider.submissions == [
         Submission(
             sender="ann@contoso.com",
+            mailbox="ann.miller@contoso.com",
             recipients=("bob@example.com", "eve@example.com"),
             bcc=("eve@example.com",),
             message_id=record.message_id,

@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from email_core.assembly import Subsystem, connect
+from email_core.caller import LOCAL
 from email_core.distributor import DistributorState
 from email_core.errors import LostRace
 from email_core.message import Address, Message
-from email_core.outbox import Order
+from email_core.order import Order
 from email_core.parameters import Parameters
 from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
@@ -70,7 +71,7 @@ class World:
 
     async def accept(self, mode: Mode = Mode.BATCH) -> str:
         message = Message(sender=Address("ann@contoso.com"), to=(Address("bob@example.com"),))
-        return (await self.core.outbox.accept(self.core.outbox.prepare(message, Order(mode=mode)))).id
+        return (await self.core.outbox.accept(await self.core.outbox.prepare(message, Order(mode=mode), LOCAL))).id
 
     async def change(self, **edits) -> DistributorState:
         return await self.core.distribution.change(lambda state: replace(state, **edits))

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from email_core.assembly import connect
+from email_core.caller import LOCAL
 from email_core.delivery import LEASE, Delivery
 from email_core.delivery_state import TRANSITIONS, Status
 from email_core.distributor import Distributor, DistributorState
 from email_core.errors import EmailSubsystemError, IllegalTransition, LostRace, StorageUnavailable
 from email_core.message import Address, Message
-from email_core.outbox import Order
+from email_core.order import Order
 from email_core.parameters import DEFAULT_DAYS, Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider, RecipientReply, RecipientVerdict, Submission
@@ -343,9 +344,11 @@ class OutboxMachine(RuleBasedStateMachine):
             expires_at=expires_in and now + ((send_in or 0) + expires_in) * MINUTE,
         )
         message = Message(sender=Address("ann@contoso.com"), to=to, subject="Statement", text="Hello")
-        outbox = self.core.outbox
-        record = self.does(outbox.accept(outbox.prepare(message, order)), trouble)
+        record = self.does(self.prepare_and_accept(message, order), trouble)
         assert record is None or record.id in self.emails.accepted
+
+    async def prepare_and_accept(self, message, order):
+        return await self.core.outbox.accept(await self.core.outbox.prepare(message, order, LOCAL))
 
     @precondition(lambda self: self.records)
     @rule(number=ANY, trouble=MISHAPS)

@@ -22,6 +22,7 @@ MIME = b"From: Ann <ann@contoso.com>\r\nTo: bob@example.com\r\nBcc: sue@example.
 
 
 async def test_an_email_is_accepted_kept_and_its_doorbell_rung(doors):
+    await doors.know("ann", email="ann@contoso.com")
     answer = await doors.post("/api/emails", EXAMPLE)
     [(record, mime)] = doors.emails.inserted
     [(doorbell, delay)] = doors.doorbells.rung
@@ -52,6 +53,7 @@ async def test_mail_of_later_rings_later(doors):
 
 
 async def test_finished_mime_is_accepted_without_its_bcc(doors):
+    await doors.know("ann", email="ann@contoso.com")
     answer = await doors.post_mime(MIME, "?mode=interactive&user=ann&code=key")
     [(record, mime)] = doors.emails.inserted
     assert answer.status == 202
@@ -95,6 +97,7 @@ async def test_a_doorbell_that_cannot_be_put_loses_no_email(doors, monkeypatch):
 
 @pytest.mark.parametrize("fields", [{}, {"send_at": "2199-01-01T00:00:00+01:00"}])
 async def test_a_dry_run_tells_what_would_happen_and_stores_nothing(doors, fields):
+    await doors.know("ann", email="ann@contoso.com")
     answer = await doors.post("/api/emails", EXAMPLE | fields | {"bcc": ["sue@example.com"], "dry_run": True})
     assert answer.status == 200
     told = answer.json
@@ -102,8 +105,13 @@ async def test_a_dry_run_tells_what_would_happen_and_stores_nothing(doors, field
     assert told == {
         "dry_run": True,
         "mode": "batch",
+        "user": "ann",
         "provider": "smtp",
         "from": {"address": "ann@contoso.com", "name": "Ann"},
+        "rules": [
+            "From ann@contoso.com because it is the address of the user ann.",
+            "Through smtp because it is the batch provider.",
+        ],
         "recipients": ["bob@example.com", "eve@example.com", "sue@example.com"],
         "send_at": "2198-12-31T23:00:00.000Z" if fields else None,
         "expires_at": "2199-01-30T23:00:00.000Z" if fields else told["expires_at"],
@@ -259,6 +267,7 @@ async def test_without_a_provider_mail_is_refused_as_not_configured():
 
 
 async def test_an_email_is_read_as_it_was_accepted(doors):
+    await doors.know("ann", email="ann@contoso.com")
     body = EXAMPLE | {"bcc": ["sue@example.com"], "send_at": "2199-01-01T01:00:00+01:00"}
     accepted = (await doors.post("/api/emails", body)).json
     read = (await doors.get(accepted["links"]["self"])).json
@@ -341,6 +350,7 @@ async def ids(doors, query):
 @pytest.fixture
 async def filled(doors):
     """Two unsent emails and a canceled one."""
+    await doors.know("ann", email="ann@contoso.com")
     doors.first = await doors.accepted(subject="First Statement", to=["bob@bücher.example"], user="ann")
     doors.second = await doors.accepted(subject="Second", mode="interactive", **{"from": "eve@contoso.com"})
     canceled = await doors.accepted(subject="Third statement")

@@ -33,6 +33,8 @@ CHANGES = {
     "claims": 1,
     "claimed_by": "f00",
     "handle": "draft-1",
+    "mailbox": "ann.miller@contoso.com",
+    "accepted_by": "app:1",
     "parked": True,
     "held": True,
     "waits_for_provider": True,

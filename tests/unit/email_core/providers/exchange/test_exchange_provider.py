@@ -81,6 +81,12 @@ async def test_account_acts_for_the_batch_mailbox_or_the_user_s_own(mode, mailbo
     assert server.impersonated == [mailbox]
 
 
+async def test_account_acts_for_the_own_mailbox_of_a_user_who_is_from_elsewhere():
+    async with ews_server() as server:
+        await submit(server, replace(SUBMISSION, mode=Mode.INTERACTIVE, mailbox="own@contoso.com"))
+    assert server.impersonated == ["own@contoso.com"]
+
+
 async def test_account_with_full_access_impersonates_nobody():
     async with ews_server() as server:
         await submit(server, exchange_impersonation=False)

@@ -240,6 +240,17 @@ async def test_mailbox_is_the_batch_account_s_or_the_user_s_own(mode, mailbox):
     assert [one.mailbox for one in server.sent] == [mailbox]
 
 
+@pytest.mark.parametrize(
+    ("mode", "mailbox"), [(Mode.BATCH, "batch@contoso.com"), (Mode.INTERACTIVE, "own@contoso.com")]
+)
+async def test_mailbox_of_a_user_who_is_from_elsewhere_is_their_own(mode, mailbox):
+    mailboxes = {"batch@contoso.com", "own@contoso.com"}
+    async with graph_server(mailboxes=mailboxes, send_as={(mailbox, "ann@contoso.com")}) as server:
+        submission = replace(SUBMISSION, mode=mode, mailbox="own@contoso.com")
+        await submit(server, submission, graph_batch_mailbox="batch@contoso.com")
+    assert [one.mailbox for one in server.sent] == [mailbox]
+
+
 async def test_from_address_that_may_not_be_used_is_for_the_administrator_to_mend():
     async with graph_server() as server:
         outcome = await submit(server, graph_batch_mailbox="batch@contoso.com")

@@ -1,0 +1,77 @@
+"""Who an email is from: the user's sender override, then their own address, then the request's From if the caller may
+use it, then the parameter `default_sender` (facts/dynamics, "User options"). With Graph or Exchange the sender of batch
+mail is the batch account: in the place of a user's own address, and where nobody else is named."""
+
+from email_core.addresses import parse_address
+from email_core.caller import Role
+from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, NotPermitted
+from email_core.message import Address
+from email_core.order import Behalf, Order
+from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.users import KnownUser
+
+
+def sender_for(
+    requested: Address | None, order: Order, behalf: Behalf, batch_account: str, parameters: Parameters
+) -> tuple[Address, str]:
+    """The address, and the rule that names it. `requested` is the request's own From, `batch_account` the mailbox that
+    it goes through, "" for none. Raises InvalidEmail, NotPermitted or ConfigurationError."""
+    known = behalf.known
+    if known is not None and batch_account and known.options.sender is None:
+        return _as_requested(parse_address(batch_account), requested), _BATCH_ACCOUNT
+    if known is not None and (own := _of_user(known)) is not None:
+        sender, rule = own
+        _check_acts_for(behalf, sender, order)
+        return _as_requested(sender, requested), rule
+    if requested is not None:
+        _check_may_use(requested, order, behalf)
+        return requested, "the request names it"
+    if parameters.default_sender:
+        return default_address(parameters.default_sender), "it is the parameter default_sender, and nobody is named"
+    if batch_account:
+        return parse_address(batch_account), _BATCH_ACCOUNT
+    user = "the user has no address, and " if known is not None else ""
+    problem = f"is required: {user}the parameter default_sender is not set"
+    raise InvalidEmail(FieldProblem(order.sender_pointer, problem))
+
+
+def default_address(text: str) -> Address:
+    """The parameter `default_sender`, checked. Raises ConfigurationError."""
+    try:
+        return parse_address(text)
+    except ValueError as problem:
+        setting = f"{SETTING_PREFIX}default_sender"
+        raise ConfigurationError(setting, str(problem), "Give one address, or leave it empty.") from None
+
+
+_BATCH_ACCOUNT = "batch mail through this provider is sent by the batch account"
+
+
+def _of_user(known: KnownUser) -> tuple[Address, str] | None:
+    if known.options.sender is not None:
+        return Address(known.options.sender), f"it is the sender override of the user {known.user.id}"
+    if known.user.email is not None:
+        return Address(known.user.email, known.user.name), f"it is the address of the user {known.user.id}"
+    return None
+
+
+def _as_requested(sender: Address, requested: Address | None) -> Address:
+    """With the name that the request gives to the same address."""
+    same = requested is not None and requested.address.casefold() == sender.address.casefold()
+    return requested if requested is not None and same and requested.name else sender
+
+
+def _check_acts_for(behalf: Behalf, sender: Address, order: Order) -> None:
+    """An app that is limited to some senders gets no others by naming a user."""
+    if not behalf.is_own and not behalf.caller.may_send_as(sender.address):
+        detail = "is a user whose sender you may not use: an administrator adds it to the senders allowed to you"
+        raise NotPermitted(detail, pointer=f"{order.pointer}user")
+
+
+def _check_may_use(requested: Address, order: Order, behalf: Behalf) -> None:
+    if not behalf.caller.has(Role.SEND):
+        detail = f"cannot be chosen without the role {Role.SEND.value}: an administrator sets your user's address"
+        raise NotPermitted(detail, pointer=order.sender_pointer)
+    if not behalf.caller.may_send_as(requested.address):
+        detail = "is no sender that you may use: an administrator adds it to the senders allowed to you"
+        raise NotPermitted(detail, pointer=order.sender_pointer)
