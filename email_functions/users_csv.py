@@ -10,7 +10,7 @@ from email_functions.user_schema import UserBody
 from email_functions.validation import from_texts
 
 COLUMNS = tuple(UserBody.model_fields)
-MOST_USERS = 100_000  # of one file: what is stored within the time that a request has
+MOST_USERS = 50_000  # of one file: stored within the 230 seconds that a request may take on Azure
 MOST_PROBLEMS = 100  # told of one file
 _SEPARATORS = ",;\t"  # spreadsheets write the one that is usual in their country
 _MAY_BE_EMPTY = frozenset({"name", "company"})

@@ -84,6 +84,7 @@ def test_sender_is_by_the_first_rule_that_names_one(asked, sender, because):
     [
         (Address("ANN@contoso.com", "Ann from Sales"), "Ann from Sales"),
         (Address("eve@contoso.com", "Eve"), "Ann"),
+        (Address("ann@contoso.com"), "Ann"),
         (None, "Ann"),
     ],
 )
@@ -363,6 +364,7 @@ def test_external_user_sends_where_no_mailbox_of_theirs_is_needed(asked, provide
         {"provider": "exchange", **IN_MAILBOX, **INTERACTIVE},
         {"provider": "graph"},
         {"provider": "graph", **INTERACTIVE},
+        {"provider": "graph", "parameters": ACCOUNTS, **INTERACTIVE},
         {"parameters": {"batch_provider": "exchange", **ACCOUNTS}},
         {"parameters": {"batch_provider": "graph"}},
         {"configured": frozenset({"exchange"}), **INTERACTIVE},
