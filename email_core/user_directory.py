@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from email_core.audit import Action, AuditLog, Change
@@ -19,6 +19,7 @@ from email_core.errors import (
     StorageUnavailable,
     UserNotFound,
 )
+from email_core.known_users import KnownUsers
 from email_core.logs import where
 from email_core.order import Behalf, Order
 from email_core.parameters import Parameters
@@ -36,8 +37,6 @@ from email_core.users import (
     user_key,
 )
 
-CACHED_FOR = timedelta(seconds=5)
-MOST_CACHED = 10_000  # users
 _MOST_TRIES = 5  # of a change that others were first with
 
 logger = logging.getLogger(__name__)
@@ -60,8 +59,7 @@ class Users:
         self._audit = audit
         self._providers = providers
         self._parameters = parameters
-        self._clock = clock
-        self._cached: dict[str, tuple[KnownUser | None, datetime]] = {}
+        self._known = KnownUsers(store, clock)
 
     # ---- mail on behalf of a user
 
@@ -72,32 +70,20 @@ class Users:
         if user_id is None and not (names_sender and caller.has(Role.SEND)):
             user_id = caller.user
         if user_id is None:
+            if not caller.has(Role.SEND):
+                raise NotPermitted(f"This needs the role {Role.SEND.value}: you are no user known here")
             return Behalf(caller)
         pointer = f"{order.pointer}user"
         user_id = self._own_id(caller) if user_key(user_id) == ME else user_id
         if not _is_own(caller, user_id) and not _acts_for_others(caller):
             raise NotPermitted("is not you: a person sends for themselves alone", pointer=pointer)
-        known = await self.find(user_id)
+        known = await self._known.find(user_id)
         if known is None:
             detail = "is no known user: an administrator adds it (PUT /api/users/{id}), or leave it out and give `from`"
             raise InvalidEmail(FieldProblem(pointer, detail))
         if not known.user.enabled:
             raise InvalidEmail(FieldProblem(pointer, "is a disabled user: an administrator can enable it again"))
         return Behalf(caller, known)
-
-    async def find(self, user_id: str) -> KnownUser | None:
-        """One user, disabled or not. Read at most once in some seconds: a change by another instance counts after
-        that."""
-        if not is_user_id(user_id):
-            return None
-        known, read_at = self._cached.get(user_key(user_id), (None, None))
-        if read_at is not None and self._clock() - read_at < CACHED_FOR:
-            return known
-        found = await self._store.get(user_id)
-        if len(self._cached) >= MOST_CACHED:
-            self._cached.clear()
-        self._cached[user_key(user_id)] = found, self._clock()
-        return found
 
     async def remember(self, asked: Behalf, provider: str) -> None:
         """What a person chose when they were asked. The email is safe already: a choice that cannot be kept is asked
@@ -133,7 +119,7 @@ class Users:
                 async with self._audit.records(
                     caller, Change(Action.USER_CREATED, user.id, None, _words(asdict(user)))
                 ):
-                    return self._keep(await self._store.write(KnownUser(user, UserOptions()))), True
+                    return self._known.keep(await self._store.write(KnownUser(user, UserOptions()))), True
             except LostRace:
                 continue
         raise LostRace("a user")
@@ -144,7 +130,7 @@ class Users:
         change = Change(Action.USER_DELETED, known.user.id, _words(asdict(known.user)), None)
         async with self._audit.records(caller, change):
             await self._store.delete(known)
-        self._cached.pop(user_key(known.user.id), None)
+        self._known.forget(known.user.id)
 
     async def change_options(self, caller: Caller, user_id: str, changes: Mapping[str, Any]) -> KnownUser:
         """`changes` are fields of UserOptions. Raises UserNotFound, NotPermitted, or InvalidEmail for a provider that
@@ -174,7 +160,7 @@ class Users:
         except StorageUnavailable as error:
             raise ImportCutShort(done, len(rows)) from error
         finally:
-            self._cached.clear()
+            self._known.forget_all()
 
     # ---- how it is done
 
@@ -197,10 +183,6 @@ class Users:
             raise UserNotFound("There is no user with this id: GET /api/users lists them")
         return known
 
-    def _keep(self, known: KnownUser) -> KnownUser:
-        self._cached[user_key(known.user.id)] = known, self._clock()
-        return known
-
     async def _change(self, caller: Caller, user_id: str, edit: Callable[[KnownUser], KnownUser]) -> KnownUser:
         for _ in range(_MOST_TRIES):
             known = await self._stored(user_id)
@@ -214,9 +196,9 @@ class Users:
         """Nothing is written, and nothing recorded, where nothing changes."""
         changes = _changes(old, new)
         if not changes:
-            return self._keep(old)
+            return self._known.keep(old)
         async with self._audit.records(caller, *changes):
-            return self._keep(await self._store.write(new))
+            return self._known.keep(await self._store.write(new))
 
     def _with_choice_checked(self, known: KnownUser, changes: Mapping[str, Any]) -> KnownUser:
         provider, choices = changes.get("provider"), self.choices(known)

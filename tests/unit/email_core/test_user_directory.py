@@ -7,6 +7,7 @@ import pytest
 from email_core.audit import Action, AuditLog
 from email_core.caller import Caller, Role
 from email_core.errors import ImportCutShort, InvalidEmail, LostRace, NotPermitted, StorageUnavailable, UserNotFound
+from email_core.known_users import KnownUsers
 from email_core.order import Behalf, Order
 from email_core.parameters import Parameters
 from email_core.stores.memory import MemoryAuditStore, MemoryUserStore
@@ -206,12 +207,27 @@ async def test_user_is_read_once_in_some_seconds_and_a_change_here_counts_at_onc
         await world.users.behalf(APP, Order(user="ann"), names_sender=True)
 
 
+async def test_caller_who_is_nobody_known_and_has_no_role_sends_nothing(world):
+    with pytest.raises(NotPermitted):
+        await world.users.behalf(STRANGER, Order(), names_sender=True)
+
+
 @pytest.mark.parametrize("user", ["ann", "nobody"])
 async def test_change_elsewhere_counts_after_some_seconds(world, user):
+    known = KnownUsers(world.store, world.clock)
     for seconds, reads in ((0, 1), (4, 1), (1.1, 2)):
         world.clock.advance(seconds=seconds)
-        await world.users.find(user)
+        await known.find(user)
         assert world.store.reads == reads
+
+
+@pytest.mark.parametrize(
+    ("user_id", "person"), [("Ann", ("ann", "ann@contoso.com")), ("disabled", None), ("nobody", None), ("a/b", None)]
+)
+async def test_only_an_enabled_user_is_a_person_who_signs_in(world, user_id, person):
+    await world.know()
+    await world.know(User(id="disabled", enabled=False))
+    assert await KnownUsers(world.store, world.clock).person(user_id) == person
 
 
 # ---- changes and their audit
@@ -319,9 +335,11 @@ def rows(count):
 
 
 async def test_import_is_one_event_and_counts_at_once(world):
-    await world.users.find("user000")
+    with pytest.raises(InvalidEmail):
+        await world.users.behalf(APP, Order(user="user000"), names_sender=True)
     await world.users.merge(ADMIN, rows(250))
-    assert (await world.users.find("user000")).user.name == "Imported"
+    behalf = await world.users.behalf(APP, Order(user="user000"), names_sender=True)
+    assert behalf.known.user.name == "Imported"
     assert len((await world.users.list(UserQuery(limit=500))).items) == 250
     assert await world.audited() == [("user:0", Action.USERS_IMPORTED, "users", None, "250 users")]
 
