@@ -16,16 +16,25 @@ class Role(StrEnum):
 class Caller:
     """`id` tells callers apart and stands in the audit: `app:<client id>`, `user:<object id>`, `key`, `local`.
 
-    `user` is the id of the known user that a person is, None for an app.
+    `user` is the id of the known user that a person is, None for an app. `allowed_senders` are the addresses and the
+    `@domains`, in lower case, that it may send as; None = any.
     """
 
     id: str
     name: str
     roles: frozenset[Role] = frozenset()
     user: str | None = None
+    allowed_senders: frozenset[str] | None = None
 
     def has(self, role: Role) -> bool:
         return role in self.roles or Role.ADMIN in self.roles
+
+    def may_send_as(self, address: str) -> bool:
+        """A domain stands for itself, not for those below it."""
+        if self.allowed_senders is None:
+            return True
+        wanted = address.casefold()
+        return not self.allowed_senders.isdisjoint({wanted, "@" + wanted.rpartition("@")[2]})
 
 
 LOCAL = Caller(id="local", name="this machine", roles=frozenset(Role))
