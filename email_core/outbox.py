@@ -125,7 +125,8 @@ class Outbox:
     async def accept_once(self, prepared: PreparedEmail, key: str, body: bytes) -> tuple[EmailRecord, bool]:
         """The same under an idempotency key. Returns the email of the key's first request, and whether this is a
         replay. Raises KeyReused or KeyInFlight."""
-        use = KeyUse(hashed(key.encode()), hashed(body), prepared.record.id, self._clock())
+        owned = f"{prepared.record.accepted_by}\n{key}"  # nobody meets the key of another caller
+        use = KeyUse(hashed(owned.encode()), hashed(body), prepared.record.id, self._clock())
         standing = await self._keys.claim(use)
         if standing is not None:
             replayed = await self._replayed(standing, use)
@@ -287,7 +288,8 @@ class Outbox:
         )
         metadata = {**old.metadata, "resend_of": old.id}
         order = Order(mode=old.mode, user=old.user, provider=old.provider, metadata=metadata)
-        return self._prepared(finished, email_id, order)
+        copy = self._prepared(finished, email_id, order)
+        return replace(copy, record=replace(copy.record, accepted_by=old.accepted_by))  # it is whose the old one was
 
     async def _ring(self, stored: StoredEmail, delay: timedelta) -> None:
         """The email is safe already: a doorbell that cannot be put is the sweeper's."""

@@ -86,6 +86,7 @@ class EmailRecord:
     lease_until: datetime | None = None
     claims: int = 0
     claimed_by: str | None = None  # the fencing value of the last claim: no other claim has the same
+    accepted_by: str | None = None  # the caller's id
     handle: str | None = None  # the provider's name for it, kept before it is handed over: proof can be asked by it
     parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
     held: bool = False  # of some recipients nobody knows whether they have it: an administrator decides

@@ -22,7 +22,7 @@ MOST_CHUNKS = 12  # an entity holds 1 MiB
 _TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until", "rung_at")
 _NUMBERS = ("size", "claims", "deferrals", "tries")
 _FLAGS = ("parked", "held", "waits_for_provider")
-_TEXTS = ("provider", "user", "subject", "message_id", "claimed_by", "handle")
+_TEXTS = ("provider", "user", "subject", "message_id", "claimed_by", "handle", "accepted_by")
 _PLAIN = (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")
 _IN_DETAIL = ("sender", "to", "cc", "bcc", "metadata", "attempts", "results", "importance", "turn")
 _DETAIL_CHUNKS = tuple(f"detail{number}" for number in range(MOST_CHUNKS))
@@ -73,6 +73,7 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
         claims=entity["claims"],
         claimed_by=entity.get("claimed_by"),
         handle=entity.get("handle"),
+        accepted_by=entity.get("accepted_by"),
         parked=entity["parked"],
         waits_for_provider=entity.get("waits_for_provider", False),
         held=entity["held"],

@@ -18,7 +18,9 @@ from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord
 from email_core.secret_store.base import SecretStore
 from email_core.secret_store.memory import MemorySecrets
+from email_core.sign_in.base import OpenSignIn, SignIn
 from email_core.stores.memory import (
+    MemoryAppSendersStore,
     MemoryAuditStore,
     MemoryDistributorStore,
     MemoryDoorbells,
@@ -136,6 +138,7 @@ class Doors:
     secrets: SecretStore = field(default_factory=lambda: MemorySecrets(utc_now))
     states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
     audit: MemoryAuditStore = field(default_factory=MemoryAuditStore)
+    app_senders: MemoryAppSendersStore = field(default_factory=MemoryAppSendersStore)
     timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
     provider: IdleProvider = field(default_factory=IdleProvider)
 
@@ -198,7 +201,13 @@ def small_email(**fields: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **parameters: Any) -> Iterator[Doors]:
+def open_doors(
+    *,
+    providers: bool = True,
+    secrets: SecretStore | None = None,
+    sign_in: SignIn | None = None,
+    **parameters: Any,
+) -> Iterator[Doors]:
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
@@ -212,10 +221,12 @@ def open_doors(*, providers: bool = True, secrets: SecretStore | None = None, **
             timers=doors.timers,
             windows=doors.windows,
             audit=doors.audit,
+            app_senders=doors.app_senders,
         ),
         providers={"smtp": doors.provider} if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,
+        sign_in=sign_in or OpenSignIn(),
     )
     install(core)
     try:

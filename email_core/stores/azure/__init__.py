@@ -11,6 +11,7 @@ from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
 from email_core.stores.azure.rest import StorageService
 from email_core.stores.azure.states import (
+    AzureAppSendersStore,
     AzureDistributorStore,
     AzureMailboxStore,
     AzureProviderStates,
@@ -20,6 +21,7 @@ from email_core.stores.azure.windows import AzureWindowStore
 from email_core.stores.base import Stores
 
 __all__ = [
+    "AzureAppSendersStore",
     "AzureAuditStore",
     "AzureDistributorStore",
     "AzureDoorbells",
@@ -53,4 +55,5 @@ def stores_of(
         mailboxes=AzureMailboxStore(tables),
         windows=AzureWindowStore(tables, plain_tables),
         audit=AzureAuditStore(tables),
+        app_senders=AzureAppSendersStore(tables),
     )
