@@ -125,8 +125,7 @@ class Outbox:
     async def accept_once(self, prepared: PreparedEmail, key: str, body: bytes) -> tuple[EmailRecord, bool]:
         """The same under an idempotency key. Returns the email of the key's first request, and whether this is a
         replay. Raises KeyReused or KeyInFlight."""
-        owned = f"{prepared.record.accepted_by}\n{key}"  # nobody meets the key of another caller
-        use = KeyUse(hashed(owned.encode()), hashed(body), prepared.record.id, self._clock())
+        use = KeyUse(hashed(key.encode()), hashed(body), prepared.record.id, self._clock())
         standing = await self._keys.claim(use)
         if standing is not None:
             replayed = await self._replayed(standing, use)

@@ -26,7 +26,7 @@ async def accept_email(call: Call) -> func.HttpResponse:
     prepared, is_dry_run = await asyncio.to_thread(_prepared, call) if large else _prepared(call)
     if is_dry_run:
         return json_response(representations.dry_run(prepared, call.core.parameters))
-    key = idempotency_key(call.req.headers)
+    key = idempotency_key(call.req.headers, call.caller)
     if key is None:
         return accepted(await call.core.outbox.accept(prepared))
     record, replayed = await call.core.outbox.accept_once(prepared, key, call.req.get_body())

@@ -101,9 +101,9 @@ class EntraSignIn:
 
         try:
             header = jwt.get_unverified_header(token)
-        except (jwt.PyJWTError, ValueError, RecursionError):
+        except jwt.PyJWTError:
             raise NotSignedIn("The token's header cannot be read") from None
-        if header.get("alg") != "RS256" or "crit" in header:
+        if header.get("alg") != "RS256":
             raise NotSignedIn("The token is not signed with RS256")
         try:
             key = await self._keys.key(str(header.get("kid", "")))

@@ -60,11 +60,11 @@ def _person(claims: Mapping[str, Any], object_id: str, settings: EntraSettings) 
 
 
 def _principal_name(claims: Mapping[str, Any], settings: EntraSettings) -> str | None:
-    """A guest's name was given by another tenant, which is then named in `idp`, or stands before `#EXT#`."""
+    """A guest's name was given by another tenant, which is then named in `idp`."""
     if claims.get("idp", settings.issuers["1.0"]) not in settings.issuers.values() or claims.get("acct") in (1, "1"):
         return None
     name = _name(claims.get("upn") or claims.get("preferred_username")).casefold()
-    return name if "@" in name and "#ext#" not in name else None
+    return name if "@" in name else None
 
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:

@@ -247,7 +247,7 @@ FILTERS = {
     "provider": ({"provider": "graph"}, {"provider": "graph"}),
     "mode": ({"mode": Mode.INTERACTIVE}, {"mode": Mode.INTERACTIVE}),
     "user with a quote": ({"user": "o'neil"}, {"user": "o'neil"}),
-    "handed over by": ({"owner": Owner("app:x", None)}, {"accepted_by": "app:x"}),
+    "handed over by": ({"owner": Owner("app:x", None)}, {"accepted_by": "app:x"}),  # and not those of no user
     "on behalf of": ({"owner": Owner("user:x", "o'neil")}, {"user": "o'neil", "accepted_by": "app:y"}),
     "part of the subject": ({"subject": "ÜBER"}, {"subject": "Die Übersicht"}),
     "since": ({"since": NOON + timedelta(minutes=1)}, {"at": NOON + timedelta(minutes=1)}),

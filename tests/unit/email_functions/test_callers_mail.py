@@ -9,7 +9,7 @@ from email_core.audit import Action
 from email_core.caller import Caller, Role
 from email_core.errors import StorageUnavailable
 from email_core.message import Address
-from tests.support.doors import Doors, open_doors
+from tests.support.doors import Doors, open_doors, small_email
 from tests.support.emails import email
 
 BILLING = Caller(id="app:billing", name="Billing", roles=frozenset({Role.SEND}))
@@ -69,6 +69,22 @@ async def statuses(doors: Doors, who: Anybody, callers: list[Caller], method: st
 async def test_email_is_seen_by_its_own_and_by_readers(doors, who, sent):
     callers = [BILLING, ANN, READER, ADMINISTRATOR, SHOP, BOB, STRANGER]
     assert await statuses(doors, who, callers, "GET", f"/api/emails/{sent}") == [200, 200, 200, 200, 404, 404, 404]
+
+
+async def test_email_on_behalf_of_nobody_is_not_everybodys(doors, who):
+    email_id = await kept(doors, accepted_by=BILLING.id)
+    assert await statuses(doors, who, [BILLING, SHOP, STRANGER, ANN], "GET", f"/api/emails/{email_id}") == [
+        200,
+        404,
+        404,
+        404,
+    ]
+    assert (await doors.get("/api/emails?view=unsent")).json["items"] == []
+
+
+async def test_email_of_before_callers_were_known_is_nobodys_own(doors, who):
+    email_id = await kept(doors)
+    assert await statuses(doors, who, [STRANGER, BILLING, READER], "GET", f"/api/emails/{email_id}") == [404, 404, 200]
 
 
 async def test_email_of_others_is_answered_as_one_that_is_not_there(doors, who, sent):
@@ -152,6 +168,14 @@ async def test_resent_email_is_still_that_of_its_owner(doors, who, sent):
 async def test_email_of_others_is_not_marked_as_sent(doors, who, sent):
     found = await statuses(doors, who, [SHOP, BILLING], "POST", f"/api/emails/{sent}/mark-sent")
     assert found == [404, 409]
+
+
+async def test_idempotency_key_is_the_callers_own(doors, who):
+    first = await doors.post("/api/emails", small_email(), idempotency_key="order-42")
+    again = await doors.post("/api/emails", small_email(), idempotency_key="order-42")
+    who.now = SHOP
+    other = await doors.post("/api/emails", small_email(), idempotency_key="order-42")
+    assert first.json["id"] == again.json["id"] != other.json["id"]
 
 
 # ---- as whom an app sends
