@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from email_functions import (
+    http_apps,
     http_audit,
     http_batches,
     http_distributor,
@@ -26,6 +27,7 @@ app.register_functions(http_email_actions.blueprint)
 app.register_functions(http_batches.blueprint)
 app.register_functions(http_eml.blueprint)
 app.register_functions(http_audit.blueprint)
+app.register_functions(http_apps.blueprint)
 app.register_functions(http_distributor.blueprint)
 app.register_functions(http_docs.blueprint)
 app.register_functions(http_health.blueprint)

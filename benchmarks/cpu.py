@@ -33,6 +33,7 @@ from email_core.assembly import StorageClients, configured_providers, connect, i
 from email_core.parameters import Parameters
 from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
+from email_core.sign_in.base import OpenSignIn
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import QUEUE_NAMES
 from function_app import app
@@ -134,7 +135,10 @@ async def _app(connection: str, smtp_port: int) -> AsyncIterator[_App]:
     async with all_azure_stores(connection) as stores, queue:
         secrets = MemorySecrets(utc_now)
         providers = configured_providers(parameters, secrets, stores.mailboxes)
-        install(connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets))
+        open_to_all = OpenSignIn()
+        install(
+            connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets, sign_in=open_to_all)
+        )
         try:
             yield _App(by_name["accept_email"], by_name["send_batch_email"], queue)
         finally:

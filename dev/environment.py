@@ -17,6 +17,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 STORAGE_SETTINGS = ("AzureWebJobsStorage", "EmailStorage")
 SMTP_SERVER, SMTP_PORT = "EmailParameters__smtp_server", "EmailParameters__smtp_port"
+ACCESS = "EmailAccess__mode"
 BATCH_PROVIDER = "EmailParameters__batch_provider"
 
 
@@ -48,7 +49,7 @@ def local_environment(
     """What the children get: the inherited environment wins, then ours, then local.settings.json."""
     own = {name: value for name, value in inherited.items() if value}  # an empty variable counts as unset
     given = dict(settings) | own
-    ours = {}
+    ours = {} if given.get(ACCESS) else {ACCESS: "local"}  # of a settings file that is older than the setting
     for name in STORAGE_SETTINGS:
         if not _uses_identity(name, given) and given.get(name) in (None, sample.get(name)):
             ours[name] = storage_connection(ports)

@@ -13,11 +13,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from email_core.app_senders import AllowedSenders, AppSendersStore
 from email_core.audit import AuditLog
 from email_core.delivery import Delivery
 from email_core.distribution import Distribution
 from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
+from email_core.known_users import KnownUsers
 from email_core.mailbox_slots import MailboxSlots, MailboxStore
 from email_core.measured_emails import MeasuredEmails
 from email_core.outbox import Outbox
@@ -33,6 +35,15 @@ from email_core.rehearsals import Rehearsals
 from email_core.retention import Retention
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
 from email_core.secret_store.file import FileSecrets
+from email_core.sign_in.base import (
+    MODE_SETTING,
+    AccessMode,
+    ClosedSignIn,
+    KeySignIn,
+    OpenSignIn,
+    SignIn,
+    access_mode,
+)
 from email_core.stores.base import Stores
 from email_core.sweeper import Sweeper
 from email_core.throttle import Throttle
@@ -82,6 +93,8 @@ class Subsystem:
     timer_runs: TimerRuns
     watch: Watch
     audit: AuditLog
+    sign_in: SignIn
+    app_senders: AppSendersStore
     throttle: Throttle
     parameters: Parameters
     secrets: SecretStore
@@ -109,6 +122,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def host_checks_keys() -> bool:
+    """Asked while the app is imported: whether the host is to ask for keys. Only where tokens are checked here instead
+    it is not, so that a setting which is missing or wrong opens nothing."""
+    return os.environ.get(MODE_SETTING, "").strip() != AccessMode.ENTRA
+
+
 def assemble(settings: Mapping[str, str]) -> Subsystem:
     from email_core.stores import azure  # 0.3 s: not before it is needed
 
@@ -127,6 +146,7 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
         providers=configured_providers(parameters, secrets, stores.mailboxes),
         parameters=parameters,
         secrets=secrets,
+        sign_in=chosen_sign_in(settings, stores),
     )
 
 
@@ -136,9 +156,10 @@ def connect(
     providers: Mapping[str, Provider],
     parameters: Parameters,
     secrets: SecretStore,
+    sign_in: SignIn | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Subsystem:
-    """The core over any stores and providers."""
+    """The core over any stores and providers. Without a `sign_in` nobody gets in."""
     emails, doorbells = MeasuredEmails(stores.emails), stores.doorbells
     distributor = Distributor(stores.distributor, clock)
     pauses = ProviderPauses(stores.providers, clock)
@@ -188,10 +209,37 @@ def connect(
         timer_runs=TimerRuns(stores.timers, clock),
         watch=Watch(providers=providers, pauses=pauses, secrets=secrets, clock=clock),
         audit=audit,
+        sign_in=sign_in or chosen_sign_in({}, stores),
+        app_senders=stores.app_senders,
         throttle=throttle,
         parameters=parameters,
         secrets=secrets,
     )
+
+
+def chosen_sign_in(settings: Mapping[str, str], stores: Stores) -> SignIn:
+    """By `EmailAccess__mode`. Where that, or what belongs to it, is missing or wrong, nobody gets in; what was accepted
+    before is sent all the same."""
+    try:
+        match access_mode(settings, on_azure=_is_on_azure(settings)):
+            case AccessMode.LOCAL:
+                return OpenSignIn()
+            case AccessMode.KEYS:
+                return KeySignIn()
+        return _entra_sign_in(settings, stores)
+    except ConfigurationError as error:
+        return ClosedSignIn(error)
+
+
+def _entra_sign_in(settings: Mapping[str, str], stores: Stores) -> SignIn:
+    from email_core.sign_in.entra import EntraSignIn
+    from email_core.sign_in.entra_settings import EntraSettings
+    from email_core.sign_in.signing_keys import SigningKeys
+
+    entra = EntraSettings.from_settings(settings)
+    allowed = AllowedSenders(stores.app_senders, utc_now)
+    known = KnownUsers(stores.users, utc_now)
+    return EntraSignIn(entra, SigningKeys(entra.keys_address), allowed, known.person)
 
 
 def configured_providers(
@@ -367,8 +415,10 @@ def credential(settings: Mapping[str, str], prefix: str) -> Any:
 
 
 def _is_on_azure(settings: Mapping[str, str]) -> bool:
-    """Functions Core Tools set some of Azure's variables as well, and say that it is development."""
-    if settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development":
+    """Functions Core Tools set some of Azure's variables as well, and say that it is development. An app on Azure may
+    say so too, by mistake: its own name on the web tells it apart."""
+    hostname = settings.get("WEBSITE_HOSTNAME", "").partition(":")[0]
+    if settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and hostname in ("", "localhost", "127.0.0.1"):
         return False
     return bool(settings.get("WEBSITE_INSTANCE_ID") or settings.get("WEBSITE_SITE_NAME"))
 

@@ -29,6 +29,10 @@ class Caller:
     def has(self, role: Role) -> bool:
         return role in self.roles or Role.ADMIN in self.roles
 
+    @property
+    def is_person(self) -> bool:
+        return self.id.startswith("user:")
+
     def may_send_as(self, address: str) -> bool:
         """A domain stands for itself, not for those below it."""
         if self.allowed_senders is None:

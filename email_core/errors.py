@@ -5,7 +5,6 @@ EmailSubsystemError
 ├── EmailTooLarge           size and limit
 ├── EmailNotFound           no email has this id
 ├── UserNotFound            no user has this id
-├── NotPermitted            the caller may not do this: says who may
 ├── ChooseProvider          a person has several providers to choose from, and chose none
 ├── UseMailApp              a person sends with their own mail app: the subsystem has nothing to send
 ├── ImportCutShort          the storage failed in the middle of an import: says how much of it is done
@@ -14,6 +13,10 @@ EmailSubsystemError
 ├── KeyInFlight             the first request with an idempotency key is not answered yet
 ├── LostRace                somebody else changed the entity first
 ├── StorageUnavailable      the storage account did not answer, or refused
+├── NotSignedIn             who calls is not known, or not believed
+├── NotPermitted            the caller may not do this: says who may
+├── SignInUnavailable       nobody can be signed in at this moment
+├── UnknownApp              no app of this client id is limited
 ├── UnknownSecret           no secret has this name
 ├── SecretUnreadable        a secret cannot be had, or not be written: says why, and the fix
 └── ConfigurationError      a setting is missing or wrong: names it, and the fix
@@ -65,14 +68,6 @@ class UserNotFound(EmailSubsystemError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
-
-
-class NotPermitted(EmailSubsystemError):
-    """The caller is known, but may not do this. `problem` names the field that asked for it, if one did."""
-
-    def __init__(self, detail: str, *, pointer: str | None = None) -> None:
-        super().__init__(detail)
-        self.problem = FieldProblem(pointer, detail) if pointer else None
 
 
 class ChooseProvider(EmailSubsystemError):
@@ -143,6 +138,40 @@ class StorageUnavailable(EmailSubsystemError):
     def __init__(self, operation: str) -> None:
         super().__init__(f"The storage did not answer as expected: {operation}")
         self.operation = operation
+
+
+class NotSignedIn(EmailSubsystemError):
+    """The request does not say who makes it, or not believably; nothing of what it said is repeated. `offered`: it
+    tried to."""
+
+    def __init__(self, problem: str, *, offered: bool = True) -> None:
+        super().__init__(problem)
+        self.offered = offered
+
+
+class NotPermitted(EmailSubsystemError):
+    """The caller is known, but may not do this. `role` would be needed; or `problem` names the field that asked for
+    it."""
+
+    def __init__(self, detail: str, *, pointer: str | None = None, role: str | None = None) -> None:
+        super().__init__(detail)
+        self.problem = FieldProblem(pointer, detail) if pointer else None
+        self.role = role
+
+
+class SignInUnavailable(EmailSubsystemError):
+    """What tokens are checked with cannot be had. It may work later."""
+
+    def __init__(self) -> None:
+        super().__init__("Microsoft Entra's keys cannot be fetched, so no token can be checked: try again")
+
+
+class UnknownApp(EmailSubsystemError):
+    """No app of this client id has senders of its own."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"The app {client_id} is not limited: it may send as anybody")
+        self.client_id = client_id
 
 
 class UnknownSecret(EmailSubsystemError):

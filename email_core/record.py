@@ -95,7 +95,7 @@ class EmailRecord:
     deferrals: int = 0  # how often a sending limit made it wait
     turn: Turn | None = None
     mailbox: str | None = None  # that it goes through, where that is neither the batch account's nor the sender's own
-    accepted_by: str | None = None  # the caller's id
+    accepted_by: str | None = None  # the id of the caller who handed it over
     tries: int = 0  # how often it was handed to a provider; `attempts` keeps the newest
     attempts: tuple[Attempt, ...] = ()
     results: Mapping[str, RecipientResult] = field(default_factory=dict)

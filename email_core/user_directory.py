@@ -214,7 +214,7 @@ def _is_own(caller: Caller, user_id: str) -> bool:
 
 def _acts_for_others(caller: Caller) -> bool:
     """An app does, a person only as an administrator."""
-    return caller.has(Role.ADMIN) or (caller.user is None and caller.has(Role.SEND))
+    return caller.has(Role.ADMIN) or (not caller.is_person and caller.has(Role.SEND))
 
 
 def _with_options(known: KnownUser, options: UserOptions) -> KnownUser:

@@ -256,6 +256,18 @@ class AuditPage(TypedDict):
     next: str | None
 
 
+class App(TypedDict):
+    """As whom an app may send: addresses, and whole domains like `@contoso.com`."""
+
+    client_id: str
+    name: str
+    senders: list[str]
+
+
+class Apps(TypedDict):
+    items: list[App]
+
+
 class Secret(TypedDict):
     """Never the value."""
 

@@ -9,8 +9,10 @@ import azure.functions as func
 
 from email_core import metrics
 from email_core.assembly import Subsystem, subsystem
-from email_core.caller import LOCAL, Caller
-from email_functions.operations import JSON, OPERATIONS, Operation
+from email_core.caller import Caller
+from email_core.callers_mail import CallersMail
+from email_core.errors import NotPermitted
+from email_functions.operations import JSON, OPERATIONS, Access, Operation
 from email_functions.problems import BodyTooLarge, UnsupportedMediaType, problem_of
 from email_functions.validation import refuse_query
 from email_functions.worker import shown_as
@@ -32,11 +34,17 @@ class Call:
     caller: Caller
     core: Subsystem
 
+    @property
+    def mail(self) -> CallersMail:
+        """The mail that this caller may see and change."""
+        return CallersMail(self.core.outbox, self.core.audit, self.caller)
+
     def __getitem__(self, name: str) -> str:
         """A part of the route."""
         return str(self.req.route_params[name])
 
 
+ANYBODY = Caller(id="anybody", name="anybody")
 Door = Callable[[Call], Awaitable[func.HttpResponse]]
 Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -58,8 +66,10 @@ def entered(operation: Operation, answer: Door) -> Function:
     """The door behind what its operation asks of every request."""
 
     async def function(req: func.HttpRequest) -> func.HttpResponse:
+        core = await subsystem()
+        call = Call(req, await _caller(operation, req, core), core)
         _check(operation, req)
-        response = await answer(Call(req, LOCAL, await subsystem()))
+        response = await answer(call)
         return _without_body(response) if req.method == "HEAD" else response
 
     return shown_as(answer, function)
@@ -81,6 +91,17 @@ def guarded(function: Function) -> Function:
         return response
 
     return shown_as(function, safe)
+
+
+async def _caller(operation: Operation, req: func.HttpRequest, core: Subsystem) -> Caller:
+    """The one place where it is decided who gets in. Raises NotSignedIn, NotPermitted or ConfigurationError."""
+    if operation.access is Access.OPEN:
+        return ANYBODY
+    caller = await core.sign_in.caller(req.headers, admin_key=operation.key is func.AuthLevel.ADMIN)
+    role = operation.access.role
+    if role is not None and not caller.has(role):
+        raise NotPermitted(f"This needs the role {role.value}, which you do not have", role=role.value)
+    return caller
 
 
 def _check(operation: Operation, req: func.HttpRequest) -> None:

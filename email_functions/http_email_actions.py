@@ -12,16 +12,16 @@ blueprint = func.Blueprint()
 
 @door(blueprint)
 async def cancel_email(call: Call) -> func.HttpResponse:
-    record = await call.core.outbox.cancel(call["id"])
+    record = await call.mail.cancel(call["id"])
     return json_response(representations.email(record, call.core.parameters))
 
 
 @door(blueprint)
 async def resend_email(call: Call) -> func.HttpResponse:
-    return accepted(await call.core.outbox.resend(call["id"]))
+    return accepted(await call.mail.resend(call["id"]))
 
 
 @door(blueprint)
 async def mark_email_sent(call: Call) -> func.HttpResponse:
-    record = await call.core.outbox.mark_sent(call["id"])
+    record = await call.mail.mark_sent(call["id"])
     return json_response(representations.email(record, call.core.parameters))

@@ -21,7 +21,7 @@ async def accept_email(call: Call) -> func.HttpResponse:
     prepared, is_dry_run = await _prepared(call)
     if is_dry_run:
         return json_response(representations.dry_run(prepared, call.core.parameters))
-    key = idempotency_key(call.req.headers)
+    key = idempotency_key(call.req.headers, call.caller)
     if key is None:
         return accepted(await call.core.outbox.accept(prepared))
     record, replayed = await call.core.outbox.accept_once(prepared, key, call.req.get_body())
@@ -40,14 +40,14 @@ async def _prepared(call: Call) -> tuple[PreparedEmail, bool]:
 
 @door(blueprint)
 async def list_emails(call: Call) -> func.HttpResponse:
-    page = await call.core.outbox.list(list_query(call.req.params).to_core())
+    page = await call.mail.list(list_query(call.req.params).to_core())
     items = [representations.email(record, call.core.parameters) for record in page.items]
     return json_response({"items": items, "next": page.next})
 
 
 @door(blueprint)
 async def read_email(call: Call) -> func.HttpResponse:
-    record = await call.core.outbox.read(call["id"])
+    record = await call.mail.read(call["id"])
     pause = await call.core.overview.waited_for(record)
     return json_response(representations.email_in_full(record, call.core.parameters, pause))
 
@@ -55,8 +55,8 @@ async def read_email(call: Call) -> func.HttpResponse:
 @door(blueprint)
 async def read_email_content(call: Call) -> func.HttpResponse:
     if eml_query(call.req.params).draft:
-        return draft_response(await call.core.outbox.draft_of(call["id"]))
-    record, mime = await call.core.outbox.content(call["id"])
+        return draft_response(await call.mail.draft_of(call["id"]))
+    record, mime = await call.mail.content(call["id"])
     return func.HttpResponse(
         mime,
         mimetype="message/rfc822",

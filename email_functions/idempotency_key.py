@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from email_core.caller import Caller
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.idempotency import LONGEST_KEY
 from email_core.text import has_control_character
@@ -9,14 +10,14 @@ from email_core.text import has_control_character
 HEADER = "Idempotency-Key"
 
 
-def idempotency_key(headers: Mapping[str, str]) -> str | None:
-    """Raises InvalidEmail for one that is empty or too long."""
+def idempotency_key(headers: Mapping[str, str], caller: Caller) -> str | None:
+    """The caller's own: nobody meets the key of another. Raises InvalidEmail for one that is empty or too long."""
     key = headers.get(HEADER.lower())
     if key is None:
         return None
     if not key.strip() or len(key) > LONGEST_KEY or has_control_character(key):
         raise InvalidEmail(FieldProblem(HEADER, f"is empty, or longer than {LONGEST_KEY} characters: use a UUID"))
-    return key
+    return f"{caller.id}\n{key}"
 
 
 def refuse_key(headers: Mapping[str, str]) -> None:

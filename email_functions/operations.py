@@ -8,8 +8,10 @@ from enum import StrEnum
 
 import azure.functions as func
 
+from email_core.assembly import host_checks_keys
 from email_core.caller import Role
 from email_functions import answers
+from email_functions.app_schema import AppBody
 from email_functions.audit_schema import AuditQuery
 from email_functions.distributor_schema import DistributorBody
 from email_functions.rehearsal_schema import RehearsalBody
@@ -26,13 +28,22 @@ HOST_LIMIT = 100 * 1024 * 1024  # octets: a larger body the host refuses by itse
 
 
 class Access(StrEnum):
-    """Who may call. `SIGNED_IN`: any person or app that is known; what of it they see, the core decides."""
+    """Who may call. `SIGNED_IN`: any person or app that is known. Whose own an email is, the core decides. A function
+    key does not say who holds it, so what an email says is for the admin key."""
 
     OPEN = "open"
     SIGNED_IN = "signed in"
+    READ_OWN = "Email.Read, or an email of your own"
+    SEND_OWN = "Email.Send, or an email of your own"
+    CONTENT = "Email.Admin, or an email of your own"
     SEND = Role.SEND.value
     READ = Role.READ.value
     ADMIN = Role.ADMIN.value
+
+    @property
+    def role(self) -> Role | None:
+        """Without which nobody gets in; None where the caller need not have one."""
+        return Role(self.value) if self in (Access.SEND, Access.READ, Access.ADMIN) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +66,19 @@ class Operation:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def auth_level(self) -> func.AuthLevel:
-        """Which key the host asks for."""
+    def key(self) -> func.AuthLevel:
+        """Which key opens it, where keys do."""
         match self.access:
             case Access.OPEN:
                 return func.AuthLevel.ANONYMOUS
-            case Access.ADMIN:
+            case Access.ADMIN | Access.CONTENT:
                 return func.AuthLevel.ADMIN
         return func.AuthLevel.FUNCTION
+
+    @property
+    def auth_level(self) -> func.AuthLevel:
+        """Which key the host asks for: none where tokens are checked in code."""
+        return self.key if host_checks_keys() else func.AuthLevel.ANONYMOUS
 
     def matches(self, path: str) -> bool:
         """Whether a path below the route prefix is this call's, whatever its method."""
@@ -96,18 +112,18 @@ OPERATIONS: dict[str, Operation] = {
     "list_emails": Operation(
         "GET",
         "emails",
-        Access.READ,
+        Access.READ_OWN,
         "List unsent mail or the history",
         query=ListQuery,
         answers={200: answers.EmailPage},
     ),
     "read_email": Operation(
-        "GET", "emails/{id}", Access.READ, "Read what became of an email", answers={200: answers.EmailInFull}
+        "GET", "emails/{id}", Access.READ_OWN, "Read what became of an email", answers={200: answers.EmailInFull}
     ),
     "read_email_content": Operation(
         "GET",
         "emails/{id}/eml",
-        Access.READ,
+        Access.CONTENT,
         "Read an email's message",
         query=EmlQuery,
         answers={200: MIME},
@@ -115,7 +131,7 @@ OPERATIONS: dict[str, Operation] = {
     "cancel_email": Operation(
         "POST",
         "emails/{id}/cancel",
-        Access.SEND,
+        Access.SEND_OWN,
         "Take an unsent email back",
         answers={200: answers.Email},
         problems=(409,),
@@ -123,7 +139,7 @@ OPERATIONS: dict[str, Operation] = {
     "resend_email": Operation(
         "POST",
         "emails/{id}/resend",
-        Access.SEND,
+        Access.SEND_OWN,
         "Send an email once more",
         answers={202: answers.AcceptedEmail},
         problems=(409,),
@@ -215,6 +231,14 @@ OPERATIONS: dict[str, Operation] = {
         answers={200: answers.UserOptions},
         problems=(409,),
     ),
+    "list_apps": Operation(
+        "GET", "apps", Access.ADMIN, "List the apps that are limited to some senders", answers={200: answers.Apps}
+    ),
+    "read_app": Operation("GET", "apps/{id}", Access.ADMIN, "Read as whom an app may send", answers={200: answers.App}),
+    "write_app": Operation(
+        "PUT", "apps/{id}", Access.ADMIN, "Limit an app to some senders", body=AppBody, answers={200: answers.App}
+    ),
+    "delete_app": Operation("DELETE", "apps/{id}", Access.ADMIN, "Let an app send as anybody", answers={204: None}),
     "list_providers": Operation(
         "GET",
         "providers",

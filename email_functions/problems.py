@@ -20,8 +20,11 @@ from email_core.errors import (
     KeyReused,
     LostRace,
     NotPermitted,
+    NotSignedIn,
     SecretUnreadable,
+    SignInUnavailable,
     StorageUnavailable,
+    UnknownApp,
     UnknownSecret,
     UseMailApp,
     UserNotFound,
@@ -78,6 +81,12 @@ def problem_response(
 def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
     """What the caller is told of an error; what only we can mend goes into the log."""
     match error:
+        case NotSignedIn():
+            return _not_signed_in(error, request_id)
+        case NotPermitted():
+            members = {"role": error.role} if error.role else {}
+            problems = [error.problem] if error.problem else []
+            return problem_response(403, "You may not do this", str(error), problems, **members)
         case InvalidEmail():
             return problem_response(422, "The request is not valid", _summary(error.problems), error.problems)
         case NotJson():
@@ -98,8 +107,6 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(404, "There is no such email", str(error))
         case UserNotFound():
             return problem_response(404, "There is no such user", str(error))
-        case NotPermitted():
-            return problem_response(403, "You may not do this", str(error), [error.problem] if error.problem else [])
         case ChooseProvider():
             title = "Choose how to send it"
             return problem_response(409, title, str(error), type="choose-provider", choices=list(error.choices))
@@ -119,6 +126,11 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
         case ConfigurationError():
             logger.error("request %s: %s", request_id, error)
             return problem_response(503, "The email subsystem is not configured", str(error))
+        case SignInUnavailable():
+            logger.error("request %s: %s", request_id, error)
+            return problem_response(503, "Nobody can be signed in at this moment", str(error))
+        case UnknownApp():
+            return problem_response(404, "There is no such app", str(error))
         case UnknownSecret():
             return problem_response(404, "There is no such secret", str(error), names=list(error.names))
         case SecretUnreadable():
@@ -132,6 +144,15 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
     logger.error("request %s failed: %s", request_id, where(error))
     detail = f"The cause is in the log under the request id {request_id}."
     return problem_response(500, "Something went wrong here", detail)
+
+
+def _not_signed_in(error: NotSignedIn, request_id: str) -> func.HttpResponse:
+    """RFC 6750, 3: who offered nothing is told only what to offer."""
+    if error.offered:
+        logger.warning("request %s was not signed in: %s", request_id, error)  # our words alone, nothing of the token
+    response = problem_response(401, "You are not signed in", str(error))
+    response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.offered else "Bearer"
+    return response
 
 
 def _summary(problems: tuple[FieldProblem, ...]) -> str:

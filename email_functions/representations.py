@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import overload
 
+from email_core.app_senders import AppSendersRow
 from email_core.audit import AuditEvent
 from email_core.delivery_state import ENDED, Status
 from email_core.diagnosis import Diagnosis, by_id, diagnose
@@ -151,6 +152,10 @@ def user_options(options: UserOptions, choices: tuple[str, ...]) -> answers.User
         "workflow_notifications": options.workflow_notifications,
         "choices": list(choices),
     }
+
+
+def app(row: AppSendersRow) -> answers.App:
+    return {"client_id": row.client_id, "name": row.name, "senders": list(row.senders)}
 
 
 def secret(state: SecretState) -> answers.Secret:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from email_core.app_senders import AppSendersStore
 from email_core.audit import AuditStore
 from email_core.content import Content
 from email_core.delivery_state import Status
@@ -41,6 +42,17 @@ class View(StrEnum):
     HISTORY = "history"  # Email history: what ended
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose own an email is: the caller who handed it over, or the user on whose behalf it is sent."""
+
+    caller: str
+    user: str | None
+
+    def owns(self, record: EmailRecord) -> bool:
+        return record.accepted_by == self.caller or (self.user is not None and record.user == self.user)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailQuery:
     """A page of one view, newest first. `since` is included, `until` is not; both compare the time of accept.
@@ -56,6 +68,7 @@ class EmailQuery:
     provider: str | None = None
     mode: Mode | None = None
     user: str | None = None
+    owner: Owner | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -71,6 +84,7 @@ class EmailQuery:
             and (self.provider is None or record.provider == self.provider)
             and (self.mode is None or record.mode is self.mode)
             and (self.user is None or record.user == self.user)
+            and (self.owner is None or self.owner.owns(record))
             and (self.subject is None or self.subject.casefold() in record.subject.casefold())
             and (self.since is None or record.created_at >= self.since)
             and (self.until is None or record.created_at < self.until)
@@ -167,3 +181,4 @@ class Stores:
     windows: WindowStore
     audit: AuditStore
     users: UserStore
+    app_senders: AppSendersStore

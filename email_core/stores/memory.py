@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
 
+from email_core.app_senders import AppSendersRow
 from email_core.audit import AuditEvent, AuditPage
 from email_core.content import InlineContent
 from email_core.distributor import DistributorState
@@ -281,6 +282,23 @@ class MemoryUserStore:
         return kept
 
 
+class MemoryAppSendersStore:
+    def __init__(self) -> None:
+        self.rows: dict[str, AppSendersRow] = {}
+
+    async def get(self, client_id: str) -> AppSendersRow | None:
+        return self.rows.get(client_id)
+
+    async def put(self, row: AppSendersRow) -> None:
+        self.rows[row.client_id] = row
+
+    async def delete(self, client_id: str) -> None:
+        self.rows.pop(client_id, None)
+
+    async def all(self) -> list[AppSendersRow]:
+        return [row for _, row in sorted(self.rows.items())]
+
+
 def memory_stores() -> Stores:
     return Stores(
         emails=MemoryEmailStore(),
@@ -293,4 +311,5 @@ def memory_stores() -> Stores:
         windows=MemoryWindowStore(),
         audit=MemoryAuditStore(),
         users=MemoryUserStore(),
+        app_senders=MemoryAppSendersStore(),
     )

@@ -127,6 +127,7 @@ var settings = {
   EmailSecrets__vaultUri: vault.properties.vaultUri
   EmailSecrets__credential: 'managedidentity'
   EmailSecrets__clientId: clientId
+  EmailAccess__mode: empty(signInClientId) ? 'keys' : 'entra'
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${clientId};Authorization=AAD'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
@@ -137,6 +138,10 @@ var signInSettings = empty(signInClientId)
   : {
       OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: clientId // signs in by the identity: there is no client secret
       WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId
+      EmailAccess__tenantId: tenant().tenantId
+      EmailAccess__audience: '${signInClientId},${signInAudience}'
+      EmailAccess__authority: environment().authentication.loginEndpoint
+      EmailAccess__appServiceAuthentication: 'true' // people whom the platform signed in; tokens are checked again
     }
 
 // Without them "the managed identity" would mean a system-assigned one, which this app has not.

@@ -17,7 +17,7 @@ from email_core.errors import LostRace
 from email_core.message import Address
 from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.azure.names import EMAILS_TABLE
-from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, EmailStore, StoredEmail, View
+from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, EmailStore, Owner, StoredEmail, View
 from email_core.stores.memory import MemoryEmailStore
 from tests.support.emails import NOON, email
 from tests.support.storage import azure_stores
@@ -247,6 +247,8 @@ FILTERS = {
     "provider": ({"provider": "graph"}, {"provider": "graph"}),
     "mode": ({"mode": Mode.INTERACTIVE}, {"mode": Mode.INTERACTIVE}),
     "user with a quote": ({"user": "o'neil"}, {"user": "o'neil"}),
+    "handed over by": ({"owner": Owner("app:x", None)}, {"accepted_by": "app:x"}),  # and not those of no user
+    "on behalf of": ({"owner": Owner("user:x", "o'neil")}, {"user": "o'neil", "accepted_by": "app:y"}),
     "part of the subject": ({"subject": "ÜBER"}, {"subject": "Die Übersicht"}),
     "since": ({"since": NOON + timedelta(minutes=1)}, {"at": NOON + timedelta(minutes=1)}),
     "until": ({"until": NOON}, {"at": NOON - timedelta(days=2)}),

@@ -19,6 +19,7 @@ def settings_for(connection: str, smtp_port: int) -> dict[str, str]:
     return {
         "EmailStorage": connection,
         "AzureWebJobsStorage": connection,
+        "EmailAccess__mode": "local",
         "EmailParameters__smtp_server": "127.0.0.1",
         "EmailParameters__smtp_port": str(smtp_port),
         "EmailParameters__smtp_security": "none",

@@ -18,7 +18,9 @@ from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord
 from email_core.secret_store.base import SecretStore
 from email_core.secret_store.memory import MemorySecrets
+from email_core.sign_in.base import OpenSignIn, SignIn
 from email_core.stores.memory import (
+    MemoryAppSendersStore,
     MemoryAuditStore,
     MemoryDistributorStore,
     MemoryDoorbells,
@@ -139,6 +141,7 @@ class Doors:
     states: MemoryProviderStates = field(default_factory=MemoryProviderStates)
     audit: MemoryAuditStore = field(default_factory=MemoryAuditStore)
     users: MemoryUserStore = field(default_factory=MemoryUserStore)
+    app_senders: MemoryAppSendersStore = field(default_factory=MemoryAppSendersStore)
     timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
     provider: IdleProvider = field(default_factory=IdleProvider)
 
@@ -211,6 +214,7 @@ def open_doors(
     providers: bool = True,
     more_providers: Mapping[str, Provider] | None = None,
     secrets: SecretStore | None = None,
+    sign_in: SignIn | None = None,
     **parameters: Any,
 ) -> Iterator[Doors]:
     """The real core over memory stores, in the process's place until the end."""
@@ -227,10 +231,12 @@ def open_doors(
             windows=doors.windows,
             audit=doors.audit,
             users=doors.users,
+            app_senders=doors.app_senders,
         ),
         providers={"smtp": doors.provider} | dict(more_providers or {}) if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,
+        sign_in=sign_in or OpenSignIn(),
     )
     install(core)
     try:

@@ -18,9 +18,10 @@ import email_functions
 from email_core.assembly import STORAGE_SETTING
 from email_core.idempotency import IN_FLIGHT
 from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
+from email_core.sign_in.base import MODE_SETTING
 from email_core.stores.base import POISON, QUEUE_NAMES
 from email_core.timer_runs import PERIODS
-from email_functions.operations import OPERATIONS
+from email_functions.operations import OPERATIONS, Access
 from tests.support.azurite import ROOT
 from tests.support.doors import functions, trigger_of
 from tests.support.emails import NOON
@@ -175,6 +176,54 @@ def test_only_health_and_the_documentation_are_open_to_all(name):
     assert (str(HTTP[name]["authLevel"]).lower().endswith("anonymous")) == (name in OPEN)
 
 
+KEYS = {  # which key opens a call, by who may make it
+    Access.OPEN: func.AuthLevel.ANONYMOUS,
+    Access.SIGNED_IN: func.AuthLevel.FUNCTION,
+    Access.SEND: func.AuthLevel.FUNCTION,
+    Access.READ: func.AuthLevel.FUNCTION,
+    Access.READ_OWN: func.AuthLevel.FUNCTION,
+    Access.SEND_OWN: func.AuthLevel.FUNCTION,
+    Access.CONTENT: func.AuthLevel.ADMIN,
+    Access.ADMIN: func.AuthLevel.ADMIN,
+}
+LEVELS = """
+import function_app
+
+for function in function_app.app.get_functions():
+    trigger = function.get_trigger().get_dict_repr()
+    if trigger["type"] == "httpTrigger":
+        print(function.get_function_name(), trigger["authLevel"].name)
+"""
+
+
+@pytest.mark.parametrize("mode", [None, "", "keys", "local", "Entra", "entra ,keys"])
+def test_host_asks_for_keys_whatever_else_is_set(mode, monkeypatch):
+    if mode is not None:
+        monkeypatch.setenv(MODE_SETTING, mode)
+    assert {name: one.auth_level for name, one in OPERATIONS.items()} == {
+        name: KEYS[one.access] for name, one in OPERATIONS.items()
+    }
+
+
+def test_host_asks_for_no_key_where_tokens_are_checked():
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", LEVELS],
+        cwd=ROOT,
+        env={MODE_SETTING: "entra"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert dict(line.split() for line in run.stdout.splitlines()) == dict.fromkeys(HTTP, "ANONYMOUS"), run.stderr
+
+
+def test_each_door_sees_mail_as_its_caller_does():
+    """`call.mail` decides what a caller sees and changes; the outbox itself does not ask."""
+    past_it = re.compile(r"outbox\.(read|list|content|draft_of|cancel|resend|mark_sent)\(")
+    doors = sorted((ROOT / "email_functions").glob("*.py"))
+    assert [door.name for door in doors if past_it.search(door.read_text())] == []
+
+
 # ---- settings
 
 
@@ -210,7 +259,7 @@ def test_the_sample_can_be_used_as_it_is():
 @pytest.mark.parametrize("setting", SAMPLE["Values"])
 def test_every_setting_of_the_sample_is_known(setting):
     names = {SETTING_PREFIX + row.name for row in fields(Parameters)}
-    assert setting in SETTINGS_OF_THE_HOST | {STORAGE_SETTING} | names
+    assert setting in SETTINGS_OF_THE_HOST | {STORAGE_SETTING, MODE_SETTING} | names
 
 
 def test_only_the_assembly_reads_the_environment():

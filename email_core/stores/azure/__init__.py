@@ -11,6 +11,7 @@ from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
 from email_core.stores.azure.rest import StorageService
 from email_core.stores.azure.states import (
+    AzureAppSendersStore,
     AzureDistributorStore,
     AzureMailboxStore,
     AzureProviderStates,
@@ -21,6 +22,7 @@ from email_core.stores.azure.windows import AzureWindowStore
 from email_core.stores.base import Stores
 
 __all__ = [
+    "AzureAppSendersStore",
     "AzureAuditStore",
     "AzureDistributorStore",
     "AzureDoorbells",
@@ -56,4 +58,5 @@ def stores_of(
         windows=AzureWindowStore(tables, plain_tables),
         audit=AzureAuditStore(tables),
         users=AzureUserStore(tables),
+        app_senders=AzureAppSendersStore(tables),
     )

@@ -264,6 +264,9 @@ def _conditions(partition: str, query: EmailQuery) -> tuple[str, dict[str, str]]
         if value is not None:
             conditions.append(f"{name} eq @{name}")
             values[name] = value
+    if query.owner is not None:
+        conditions.append("( accepted_by eq @caller or user eq @own )")  # blanks: the client parts words by them
+        values |= {"caller": query.owner.caller, "own": query.owner.user or query.owner.caller}
     return " and ".join(conditions), values
 
 

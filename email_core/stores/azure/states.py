@@ -10,6 +10,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
+from email_core.app_senders import AppSendersRow
 from email_core.distributor import DistributorState
 from email_core.errors import LostRace
 from email_core.mailbox_slots import Holding, MailboxState
@@ -48,6 +49,16 @@ class _StateRows:
     async def overwrite(self, row: str, values: dict[str, Any]) -> None:
         with translated(f"write the state of {row}"):
             await self._table.upsert_entity(self._entity(row, values), mode=UpdateMode.REPLACE)
+
+    async def delete(self, row: str) -> None:
+        with translated(f"delete the state of {row}"):
+            await self._table.delete_entity(self._partition, row)  # harmless where there is none
+
+    async def all(self) -> list[tuple[str, dict[str, Any]]]:
+        """In the order of the rows."""
+        with translated(f"read the states of {self._partition}"):
+            rows = self._table.query_entities("PartitionKey eq @partition", parameters={"partition": self._partition})
+            return [(row["RowKey"], json.loads(row["value"])) async for row in rows]
 
     def _entity(self, row: str, values: dict[str, Any]) -> dict[str, str]:
         return {"PartitionKey": self._partition, "RowKey": row, "value": json.dumps(values, default=_text)}
@@ -99,6 +110,28 @@ class AzureMailboxStore:
 
     async def write(self, mailbox: str, state: MailboxState, etag: str | None) -> str:
         return await self._rows.write(mailbox, asdict(state), etag)
+
+
+class AzureAppSendersStore:
+    def __init__(self, tables: TableServiceClient) -> None:
+        self._rows = _StateRows(tables, "app")
+
+    async def get(self, client_id: str) -> AppSendersRow | None:
+        values, _ = await self._rows.read(client_id)
+        return _app_senders(client_id, values) if values else None
+
+    async def put(self, row: AppSendersRow) -> None:
+        await self._rows.overwrite(row.client_id, {"senders": row.senders, "name": row.name})
+
+    async def delete(self, client_id: str) -> None:
+        await self._rows.delete(client_id)
+
+    async def all(self) -> list[AppSendersRow]:
+        return [_app_senders(client_id, values) for client_id, values in await self._rows.all()]
+
+
+def _app_senders(client_id: str, values: dict[str, Any]) -> AppSendersRow:
+    return AppSendersRow(client_id=client_id, senders=tuple(values["senders"]), name=values["name"])
 
 
 def _text(value: date | datetime) -> str:

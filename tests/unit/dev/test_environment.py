@@ -42,6 +42,11 @@ def test_a_real_mail_server_keeps_its_port_though_it_is_the_samples():
     )
 
 
+def test_access_is_local_unless_a_developer_says_otherwise():
+    assert environment({})["EmailAccess__mode"] == environment()["EmailAccess__mode"] == "local"
+    assert environment(SAMPLE | {"EmailAccess__mode": "entra"})["EmailAccess__mode"] == "entra"
+
+
 def test_storage_by_identity_gets_no_connection_string():
     settings = {"EmailStorage__tableServiceUri": "https://real.table.core.windows.net"}
     assert "EmailStorage" not in environment(settings)

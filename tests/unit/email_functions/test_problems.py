@@ -14,9 +14,13 @@ from email_core.errors import (
     FieldProblem,
     IllegalTransition,
     InvalidEmail,
+    NotPermitted,
+    NotSignedIn,
     SecretFault,
     SecretUnreadable,
+    SignInUnavailable,
     StorageUnavailable,
+    UnknownApp,
     UnknownSecret,
 )
 from email_functions.door import guarded
@@ -54,6 +58,15 @@ def problem_of(response):
         (IllegalTransition("Sent", "be canceled"), 409, {"email_status": "Sent"}),
         (ConfigurationError("EmailStorage", "is not set", "Set it."), 503, {}),
         (StorageUnavailable("read an email"), 503, {}),
+        (NotSignedIn("The token has expired"), 401, {}),
+        (NotPermitted("This needs the role Email.Read", role="Email.Read"), 403, {"role": "Email.Read"}),
+        (
+            NotPermitted("is not yours", pointer="/from"),
+            403,
+            {"errors": [{"pointer": "/from", "detail": "is not yours"}]},
+        ),
+        (SignInUnavailable(), 503, {}),
+        (UnknownApp("x"), 404, {}),
         (UnknownSecret(("smtp-password",)), 404, {"names": ["smtp-password"]}),
         (
             SecretUnreadable("smtp-password", SecretFault.MISSING, "Enter it."),

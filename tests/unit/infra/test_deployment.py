@@ -13,6 +13,8 @@ import pytest
 from dev.reference import NAMES, names
 from email_core.assembly import SECRETS_SETTING, STORAGE_SETTING, assemble
 from email_core.parameters import SETTING_PREFIX
+from email_core.sign_in.base import MODE_SETTING, AccessMode, access_mode
+from email_core.sign_in.entra import EntraSignIn
 from tests.support.azurite import ROOT
 from tests.support.bicep import FILES, INFRA, declarations, declared, everything, keys, resources, text_of
 from tests.support.doors import functions, trigger_of
@@ -150,8 +152,10 @@ def test_the_deployer_gets_a_role_only_where_the_app_may_not_write_secrets():
 
 # ---- the app's settings, both ways
 
-SETTINGS = keys(declared("modules/functions.bicep", "var", "settings").value)
-SIGN_IN_SETTINGS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
+SETTINGS_TEXT = declared("modules/functions.bicep", "var", "settings").value
+SETTINGS = keys(SETTINGS_TEXT)
+SIGN_IN = declared("modules/functions.bicep", "var", "signInSettings").value
+SIGN_IN_OF_THE_PLATFORM = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
 OF_THE_HOST = {
     *(f"AzureWebJobsStorage__{end}" for end in ("credential", "clientId")),
     *(f"AzureWebJobsStorage__{service}ServiceUri" for service in ("blob", "queue", "table")),
@@ -166,6 +170,8 @@ ELSEWHERE = {  # read by the code too, and set by Azure itself or on a developer
     "AZURE_FUNCTIONS_ENVIRONMENT",
     "WEBSITE_INSTANCE_ID",
     "WEBSITE_SITE_NAME",
+    "WEBSITE_HOSTNAME",
+    "WEBSITE_AUTH_ENABLED",
 }
 IDENTITY = "11111111-2222-3333-4444-555555555555"
 
@@ -187,6 +193,9 @@ def deployed_value(setting):
         "credential": "managedidentity",
         "clientId": IDENTITY,
         "vaultUri": "https://kv-x.vault.azure.net/",
+        "mode": "keys",
+        "tenantId": IDENTITY,
+        "authority": "https://login.microsoftonline.com/",
     }.items():
         if setting.endswith(f"__{end}"):
             return value
@@ -201,6 +210,20 @@ async def test_the_code_reads_all_settings_of_the_deployment_and_no_others():
     assert settings.asked - ELSEWHERE == set(SETTINGS) - OF_THE_HOST
 
 
+async def test_the_code_reads_all_settings_of_a_deployment_with_sign_in():
+    settings = Recording({name: deployed_value(name) for name in [*SETTINGS, *keys(SIGN_IN)]})
+    settings["EmailAccess__mode"] = "entra"
+    core = assemble(settings)
+    assert isinstance(core.sign_in, EntraSignIn)
+    assert settings.asked - ELSEWHERE >= set(keys(SIGN_IN)) - SIGN_IN_OF_THE_PLATFORM
+
+
+@pytest.mark.parametrize("mode", re.findall(r"'(\w+)'", re.search(r"EmailAccess__mode: (.*)", SETTINGS_TEXT)[1]))
+def test_no_deployment_is_open(mode):
+    on_azure = {"WEBSITE_SITE_NAME": "func-email-x", MODE_SETTING: mode}
+    assert access_mode(on_azure, on_azure=True) in (AccessMode.KEYS, AccessMode.ENTRA)
+
+
 def test_the_host_gets_what_it_needs():
     assert set(SETTINGS) >= OF_THE_HOST
     assert len(SETTINGS) == len(set(SETTINGS))
@@ -209,7 +232,7 @@ def test_the_host_gets_what_it_needs():
 def test_no_other_settings_are_given():
     properties = declared("modules/functions.bicep", "resource", "appSettings").property("properties")
     assert properties == "union(settings, signInSettings, identityParameters, parameterSettings)"
-    assert set(keys(declared("modules/functions.bicep", "var", "signInSettings").value)) <= SIGN_IN_SETTINGS
+    assert {name for name in keys(SIGN_IN) if not name.startswith("EmailAccess__")} == SIGN_IN_OF_THE_PLATFORM
 
 
 def test_parameters_are_given_under_the_prefix_that_the_code_reads():
@@ -217,7 +240,14 @@ def test_parameters_are_given_under_the_prefix_that_the_code_reads():
         assert f"'{SETTING_PREFIX}${{parameter" in declared("modules/functions.bicep", "var", name).value
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name.startswith((STORAGE_SETTING, SECRETS_SETTING))])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        name
+        for name in [*SETTINGS, *keys(SIGN_IN)]
+        if name.startswith((STORAGE_SETTING, SECRETS_SETTING, "EmailAccess"))
+    ],
+)
 def test_setting_is_documented(setting):
     readme = (ROOT / "README.md").read_text()
     assert setting in readme or setting.replace(SECRETS_SETTING, STORAGE_SETTING) in readme
@@ -321,7 +351,8 @@ def test_output_is_of_use(output):
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", *(f"docs/how-to/{name}.md" for name in ("deploy", "upgrade", "rotate-secrets"))]
+    "path",
+    ["README.md", *(f"docs/how-to/{name}.md" for name in ("control-access", "deploy", "upgrade", "rotate-secrets"))],
 )
 def test_documents_name_outputs_and_variables_that_exist(path):
     of_github = re.findall(r"vars\.(\w+)", (ROOT / ".github/workflows/azure-dev.yml").read_text())
@@ -329,7 +360,9 @@ def test_documents_name_outputs_and_variables_that_exist(path):
     assert set(re.findall(r"\b(?:EMAIL|AZURE)_[A-Z_]+\b", (ROOT / path).read_text())) <= known
 
 
-@pytest.mark.parametrize("path", [f"docs/how-to/{name}.md" for name in ("deploy", "upgrade", "rotate-secrets")])
+@pytest.mark.parametrize(
+    "path", [f"docs/how-to/{name}.md" for name in ("control-access", "deploy", "upgrade", "rotate-secrets")]
+)
 def test_documents_link_to_what_exists(path):
     for link in re.findall(r"\]\(([\w./-]+)", (ROOT / path).read_text()):
         assert (ROOT / path).parent.joinpath(link).exists(), link

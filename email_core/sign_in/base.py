@@ -1,0 +1,64 @@
+"""What the doors ask of a way to sign in, and the settings that choose one."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from email_core.caller import LOCAL, Caller, Role
+from email_core.errors import ConfigurationError
+
+MODE_SETTING = "EmailAccess__mode"
+
+
+class AccessMode(StrEnum):
+    ENTRA = "entra"  # tokens of Microsoft Entra, checked here
+    KEYS = "keys"  # function keys, checked by the host
+    LOCAL = "local"  # open: for a developer's machine
+
+
+class SignIn(Protocol):
+    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+        """Who sends these headers. `admin_key`: where the host asks for keys, it asked for the admin key. Raises
+        NotSignedIn, ConfigurationError, or StorageUnavailable."""
+
+
+def access_mode(settings: Mapping[str, str], *, on_azure: bool) -> AccessMode:
+    """Raises ConfigurationError where the mode is missing or wrong, or would leave everything open on Azure."""
+    try:
+        mode = AccessMode(settings.get(MODE_SETTING, "").strip())
+    except ValueError:
+        problem = "is none of entra, keys, local" if settings.get(MODE_SETTING, "").strip() else "is not set"
+        fix = "Set it to entra or keys on Azure, to local on your own machine: see docs/how-to/control-access.md."
+        raise ConfigurationError(MODE_SETTING, problem, fix) from None
+    if mode is AccessMode.LOCAL and on_azure:
+        raise ConfigurationError(MODE_SETTING, "is local, which is refused on Azure", "Set it to entra or keys.")
+    if mode is AccessMode.KEYS and not on_azure and settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development":
+        problem = "is keys, but a host for development checks none, so everything would be open"
+        raise ConfigurationError(MODE_SETTING, problem, "Set it to local on your own machine, or to entra.")
+    return mode
+
+
+class OpenSignIn:
+    """Everybody is this machine's developer. What the headers claim is not looked at."""
+
+    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+        return LOCAL
+
+
+class KeySignIn:
+    """The host has checked the key already. A key says what may be done, and not who does it."""
+
+    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+        if admin_key:
+            return Caller(id="key", name="the admin key", roles=frozenset({Role.ADMIN}))
+        return Caller(id="key", name="a function key", roles=frozenset({Role.SEND, Role.READ}))
+
+
+class ClosedSignIn:
+    """Nobody gets in while the settings are missing or wrong; everybody is told which, without its value."""
+
+    def __init__(self, error: ConfigurationError) -> None:
+        self._error = error
+
+    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+        raise ConfigurationError(self._error.setting, self._error.problem, self._error.fix)

@@ -1,0 +1,61 @@
+"""What an administrator may say of an app's senders."""
+
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from email_core.addresses import parse_address
+from email_core.app_senders import AppSendersRow
+from email_core.errors import UnknownApp
+from email_core.text import has_control_character
+from email_functions.validation import Body, from_json
+
+MOST_SENDERS = 500
+_LONGEST_SENDERS = 20_000  # characters; a property of a table holds 32,767
+
+_CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class AppBody(Body):
+    senders: Annotated[list[str], Field(max_length=MOST_SENDERS)]
+    name: Annotated[str, Field(max_length=128)] = ""
+
+    @field_validator("senders")
+    @classmethod
+    def _are_senders(cls, senders: list[str]) -> list[str]:
+        found = sorted({_sender(sender) for sender in senders})
+        if sum(map(len, found)) > _LONGEST_SENDERS:
+            raise ValueError("are too long together: name whole domains, as @contoso.com")
+        return found
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_line(cls, name: str) -> str:
+        if has_control_character(name):
+            raise ValueError("has a control character (a line break, a tab, ...): remove it")
+        return name
+
+
+def _sender(text: str) -> str:
+    """`ann@contoso.com`, or `@contoso.com` for all of a domain."""
+    try:
+        whole = parse_address(f"anybody{text}" if text.startswith("@") else text).address.casefold()
+    except ValueError:
+        raise ValueError(
+            "holds what is neither an address nor a domain: write ann@contoso.com or @contoso.com"
+        ) from None
+    return whole.removeprefix("anybody") if text.startswith("@") else whole
+
+
+def app_senders(app: str, body: bytes) -> AppSendersRow:
+    """Raises NotJson or InvalidEmail."""
+    wanted = from_json(AppBody, body)
+    return AppSendersRow(client_id=app, senders=tuple(wanted.senders), name=wanted.name)
+
+
+def client_id(text: str) -> str:
+    """Raises UnknownApp for what is none."""
+    if not _CLIENT_ID.fullmatch(text.lower()):
+        raise UnknownApp("with that client id")
+    return text.lower()
