@@ -1,0 +1,111 @@
+"""As whom a caller sends, from the token to the answer: apps as administrators say, persons as themselves."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from email_core.assembly import chosen_sign_in, install, subsystem
+from email_core.sign_in.signing_keys import SigningKeys
+from email_core.stores.memory import memory_stores
+from tests.support.doors import Doors, open_doors, small_email
+from tests.support.entra import API, BILLING, BOB, TENANT, Issuer, private_key
+
+ENTRA = {"EmailAccess__mode": "entra", "EmailAccess__tenantId": TENANT, "EmailAccess__audience": API}
+ISSUER = Issuer()
+
+
+async def key_of_the_issuer(keys: SigningKeys, kid: str) -> object:
+    return private_key(kid).public_key()
+
+
+@pytest.fixture
+async def doors(monkeypatch) -> AsyncIterator[Doors]:
+    """As the assembly builds it, but that no key is fetched."""
+    monkeypatch.setattr(SigningKeys, "key", key_of_the_issuer)
+    with open_doors() as opened:
+        stores = replace(memory_stores(), app_senders=opened.app_senders, users=opened.users)
+        install(replace(await subsystem(), sign_in=chosen_sign_in(ENTRA, stores)))
+        yield opened
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+ADMINISTRATOR = bearer(ISSUER.of_app("Email.Admin", azp=API))
+APP = bearer(ISSUER.of_app("Email.Send"))
+ANN = bearer(ISSUER.of_person("Email.Send"))
+
+
+async def sent_as(doors: Doors, headers: dict[str, str], address: str, **fields: str) -> int:
+    return (await doors.post("/api/emails", small_email(**{"from": address}, **fields), **headers)).status
+
+
+async def test_app_sends_as_anybody_until_it_is_limited(doors):
+    assert await sent_as(doors, APP, "bob@contoso.com") == 202
+
+
+async def limited(doors: Doors, *senders: str) -> None:
+    body = b'{"senders": [%s]}' % ",".join(f'"{sender}"' for sender in senders).encode()
+    answer = await doors.call("PUT", f"/api/apps/{BILLING}", body, "application/json", **ADMINISTRATOR)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("ann@contoso.com", 202),
+        ("ANN@Contoso.com", 202),
+        ("weekly@news.contoso.com", 202),
+        ("bob@contoso.com", 403),
+        ("ann@sub.news.contoso.com", 403),
+        ("ann@news.contoso.com.evil.example", 403),
+    ],
+)
+async def test_limited_app_sends_as_those_it_may(doors, address, status):
+    await limited(doors, "ann@contoso.com", "@news.contoso.com")
+    assert await sent_as(doors, APP, address) == status
+    raw = f"From: {address}\r\nTo: bob@example.com\r\nSubject: Hi\r\n\r\nHello\r\n".encode()
+    assert (await doors.call("POST", "/api/emails", raw, "message/rfc822", **APP)).status == status
+
+
+async def test_app_itself_lifts_no_limit(doors):
+    await limited(doors, "ann@contoso.com")
+    for method in ("PUT", "DELETE", "GET"):
+        answer = await doors.call(method, f"/api/apps/{BILLING}", b'{"senders": []}', "application/json", **APP)
+        assert answer.status == 403
+
+
+async def test_person_sends_as_themselves_and_nobody_else(doors):
+    assert await sent_as(doors, ANN, "ann@contoso.com") == 202
+    assert await sent_as(doors, ANN, "bob@contoso.com") == 403
+
+
+async def known(doors: Doors, name: str) -> None:
+    body = f'{{"email": "{name}@contoso.com"}}'.encode()
+    answer = await doors.call("PUT", f"/api/users/{name}@contoso.com", body, "application/json", **ADMINISTRATOR)
+    assert answer.status == 201
+
+
+async def test_person_sends_on_behalf_of_nobody_else(doors):
+    await known(doors, "ann")
+    await known(doors, "bob")
+    statuses = [
+        (await doors.post("/api/emails", small_email(**{"from": None}, user=f"{user}@contoso.com"), **ANN)).status
+        for user in ("ann", "bob")
+    ]
+    assert statuses == [202, 403]
+
+
+async def test_person_sees_what_was_sent_on_their_behalf(doors):
+    await doors.call(
+        "PUT", "/api/users/ann@contoso.com", b'{"email": "ann@contoso.com"}', "application/json", **ADMINISTRATOR
+    )
+    answer = await doors.post("/api/emails", small_email(**{"from": None}, user="ANN@contoso.com"), **APP)
+    url = answer.json["links"]["self"]
+    without_a_role = bearer(ISSUER.of_person())
+    assert (await doors.call("GET", url, **without_a_role)).status == 200
+    assert (await doors.call("GET", f"{url}/eml", **without_a_role)).status == 200
+    bob = bearer(ISSUER.of_person(oid=BOB, upn="bob@contoso.com"))
+    assert (await doors.call("GET", url, **bob)).status == 404
