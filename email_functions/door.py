@@ -98,7 +98,7 @@ async def _caller(operation: Operation, req: func.HttpRequest, core: Subsystem) 
     if operation.access is Access.OPEN:
         return ANYBODY
     caller = await core.sign_in.caller(req.headers, admin_key=operation.key is func.AuthLevel.ADMIN)
-    role = operation.access.role
+    role = operation.access.role_of_person if caller.is_person else operation.access.role_of_app
     if role is not None and not caller.has(role):
         raise NotPermitted(f"This needs the role {role.value}, which you do not have", role=role.value)
     return caller

@@ -41,9 +41,14 @@ class Access(StrEnum):
     ADMIN = Role.ADMIN.value
 
     @property
-    def role(self) -> Role | None:
-        """Without which nobody gets in; None where the caller need not have one."""
+    def role_of_person(self) -> Role | None:
+        """Without which no person gets in; None where there is something for everybody."""
         return Role(self.value) if self in (Access.SEND, Access.READ, Access.ADMIN) else None
+
+    @property
+    def role_of_app(self) -> Role | None:
+        """The same of an app, which has no mail of its own before it may send."""
+        return Role.SEND if self is Access.SEND_OWN else self.role_of_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ OPERATIONS: dict[str, Operation] = {
     "accept_email": Operation(
         "POST",
         "emails",
-        Access.SEND,
+        Access.SEND_OWN,
         "Send an email",
         body=EmailBody,
         takes=(JSON, MIME),
@@ -164,7 +169,7 @@ OPERATIONS: dict[str, Operation] = {
     "make_draft_file": Operation(
         "POST",
         "eml",
-        Access.SEND,
+        Access.SEND_OWN,
         "Make a draft for the user's own mail app",
         body=EmailBody,
         largest_body=HOST_LIMIT,

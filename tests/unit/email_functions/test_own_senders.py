@@ -82,6 +82,22 @@ async def test_person_sends_as_themselves_and_nobody_else(doors):
     assert await sent_as(doors, ANN, "bob@contoso.com") == 403
 
 
+async def test_person_without_a_role_sends_their_own_mail_and_an_app_without_one_none(doors):
+    await known(doors, "ann")
+    person, app = bearer(ISSUER.of_person()), bearer(ISSUER.of_app())
+    own, others = small_email(**{"from": None}), small_email(**{"from": "bob@contoso.com"})
+    assert (await doors.post("/api/emails", own, **person)).status == 202
+    assert (await doors.post("/api/eml", own, **person)).status == 200
+    stored = [record.sender.address for record, _ in doors.emails.inserted]
+    await doors.post("/api/emails", others, **person)
+    assert {record.sender.address for record, _ in doors.emails.inserted} == {*stored} == {"ann@contoso.com"}
+    assert (await doors.post("/api/emails", own, **app)).json["role"] == "Email.Send"
+
+
+async def test_person_who_is_nobody_known_sends_nothing_without_a_role(doors):
+    assert (await doors.post("/api/emails", small_email(), **bearer(ISSUER.of_person()))).status == 403
+
+
 async def known(doors: Doors, name: str) -> None:
     body = f'{{"email": "{name}@contoso.com"}}'.encode()
     answer = await doors.call("PUT", f"/api/users/{name}@contoso.com", body, "application/json", **ADMINISTRATOR)
