@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from email_core.accept_rate import AcceptRate
 from email_core.app_senders import AllowedSenders, AppSendersStore
 from email_core.audit import AuditLog
 from email_core.delivery import Delivery
@@ -182,6 +183,7 @@ def connect(
             keys=stores.keys,
             distributor=distributor,
             users=users,
+            rate=AcceptRate(stores.windows, parameters, clock),
             providers=frozenset(providers),
             parameters=parameters,
             clock=clock,

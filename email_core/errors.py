@@ -11,6 +11,7 @@ EmailSubsystemError
 ├── IllegalTransition       the email's state does not allow this event
 ├── KeyReused               an idempotency key came with another body
 ├── KeyInFlight             the first request with an idempotency key is not answered yet
+├── TooManyEmails           a caller hands over more than it may
 ├── LostRace                somebody else changed the entity first
 ├── StorageUnavailable      the storage account did not answer, or refused
 ├── NotSignedIn             who calls is not known, or not believed
@@ -122,6 +123,18 @@ class KeyInFlight(EmailSubsystemError):
 
     def __init__(self) -> None:
         super().__init__("The first request with this Idempotency-Key is not answered yet: ask again in a moment")
+
+
+class TooManyEmails(EmailSubsystemError):
+    """A caller has handed over as many emails as it may in a minute. `retry_after`: seconds until there is room."""
+
+    def __init__(self, limit: int, retry_after: int) -> None:
+        super().__init__(
+            f"You may hand over {limit} emails a minute (the parameter accept_rate_limit): "
+            f"there is room again in {retry_after} s"
+        )
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class LostRace(EmailSubsystemError):

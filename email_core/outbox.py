@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
+from email_core.accept_rate import AcceptRate
 from email_core.caller import Caller
 from email_core.choice import Choice, choose, choose_for_mime
 from email_core.choice_of_provider import EML, lacks_batch_provider, not_configured
@@ -28,6 +29,7 @@ from email_core.errors import (
     KeyReused,
     LostRace,
     StorageUnavailable,
+    TooManyEmails,
 )
 from email_core.idempotency import IdempotencyStore, KeyUse, hashed
 from email_core.logs import where
@@ -68,6 +70,7 @@ class Outbox:
         doorbells: Doorbells,
         keys: IdempotencyStore,
         distributor: Distributor,
+        rate: AcceptRate,
         providers: frozenset[str],
         users: Users,
         parameters: Parameters,
@@ -78,6 +81,7 @@ class Outbox:
         self._doorbells = doorbells
         self._keys = keys
         self._distributor = distributor
+        self._rate = rate
         self._providers = providers
         self._users = users
         self._parameters = parameters
@@ -100,8 +104,11 @@ class Outbox:
         behalf = await self._users.behalf(caller, order, names_sender=True)
         return await beside(len(raw), self._adopted, raw, order, behalf)
 
-    async def accept(self, prepared: PreparedEmail) -> EmailRecord:
-        """Keeps the email and rings its doorbell. When it returns, the email is safe."""
+    async def accept(self, prepared: PreparedEmail, caller: str | None = None) -> EmailRecord:
+        """Keeps the email and rings its doorbell. When it returns, the email is safe. `caller` is the id of the one for
+        whom it counts, None where it counts for nobody. Raises TooManyEmails."""
+        if caller is not None:
+            await self._rate.admit(caller)
         now = self._clock()
         parked = is_far_off(prepared.record.due_at, now) or not await self._distributor.sends_now(prepared.record.mode)
         record = replace(prepared.record, parked=True) if parked else prepared.record
@@ -112,9 +119,11 @@ class Outbox:
             await self._users.remember(prepared.choice.asked, prepared.choice.provider)
         return record
 
-    async def accept_once(self, prepared: PreparedEmail, key: str, body: bytes) -> tuple[EmailRecord, bool]:
+    async def accept_once(
+        self, prepared: PreparedEmail, key: str, body: bytes, caller: str | None = None
+    ) -> tuple[EmailRecord, bool]:
         """The same under an idempotency key. Returns the email of the key's first request, and whether this is a
-        replay. Raises KeyReused or KeyInFlight."""
+        replay, which does not count. Raises KeyReused, KeyInFlight or TooManyEmails."""
         use = KeyUse(hashed(key.encode()), hashed(body), prepared.record.id, self._clock())
         standing = await self._keys.claim(use)
         if standing is not None:
@@ -122,7 +131,10 @@ class Outbox:
             if replayed is not None:
                 return replayed, True
         try:
-            return await self.accept(prepared), False
+            return await self.accept(prepared, caller), False
+        except TooManyEmails:
+            await self._keys.release(use)
+            raise
         except EmailSubsystemError:
             with suppress(EmailSubsystemError):  # else the key is free again when it can be in flight no more
                 if await self._emails.get(prepared.record.id) is None:  # it may be kept, and only the answer lost
@@ -145,14 +157,19 @@ class Outbox:
             raise KeyInFlight from None
         return None
 
-    async def accept_batch(self, prepared: Sequence[PreparedEmail]) -> list[EmailRecord | EmailSubsystemError]:
+    async def accept_batch(
+        self, prepared: Sequence[PreparedEmail], caller: str | None = None
+    ) -> list[EmailRecord | EmailSubsystemError]:
         """Each email's record, or what became of it: one does not sink the others. Those of one partition are
-        written together."""
-        return await asyncio.gather(*map(self._accepted_or_not, prepared))
+        written together. Raises TooManyEmails where there was room for none of them."""
+        results = await asyncio.gather(*(self._accepted_or_not(one, caller) for one in prepared))
+        if results and isinstance(results[0], TooManyEmails) and all(isinstance(one, TooManyEmails) for one in results):
+            raise results[0]
+        return results
 
-    async def _accepted_or_not(self, prepared: PreparedEmail) -> EmailRecord | EmailSubsystemError:
+    async def _accepted_or_not(self, prepared: PreparedEmail, caller: str | None) -> EmailRecord | EmailSubsystemError:
         try:
-            return await self.accept(prepared)
+            return await self.accept(prepared, caller)
         except EmailSubsystemError as error:
             return error
 

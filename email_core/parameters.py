@@ -36,6 +36,12 @@ class Parameters:
     attachment_size_limit: int = _row(
         10, "The largest email, with its attachments, as it goes over the wire.", unit="MB", limits=(0, 150)
     )
+    accept_rate_limit: int = _row(
+        0,
+        "Emails a minute that one caller may hand over, counted over all instances; more are refused (429) until there "
+        "is room again. 0 means no limit.",
+        limits=(0, 1_000_000),
+    )
     email_expiration_days: int = _row(
         0, "Days until an unsent email becomes Expired; 0 means 30.", unit="days", limits=(0, 3650)
     )

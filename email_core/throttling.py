@@ -87,7 +87,8 @@ class Window:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One email's question. `weight` is what it counts for, `number` its place in the line (0: none), `gives_back`
-    a reservation that it did not use. `first`: it goes before the line. `regardless`: now, whatever the limit says."""
+    a reservation that it did not use. `first`: it goes before the line. `regardless`: now, whatever the limit says.
+    `now_or_never`: it waits in no line; where there is no room, it is only told when there will be."""
 
     limit: int
     within: timedelta
@@ -96,11 +97,12 @@ class Ask:
     gives_back: int | None = None
     first: bool = False
     regardless: bool = False
+    now_or_never: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`tick` is reserved; or, where it is not, the turn of `number` is likely to come then."""
+    """`tick` is reserved; or, where it is not, the turn of `number` is likely to come then, or there is room then."""
 
     tick: int
     reserved: bool
@@ -294,6 +296,8 @@ class _Book:
             return self._in_line(ask, limit)
         tick = self.earliest(limit, weight)
         if tick > self._now + self._grain.ticks(ask.within):
+            if ask.now_or_never:
+                return Answer(tick, reserved=False)
             return self._without_room(ask, limit, tick)
         self.add(tick, weight)
         self._serve(ask.number, tick)

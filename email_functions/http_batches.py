@@ -22,7 +22,8 @@ blueprint = func.Blueprint()
 async def accept_email_batch(call: Call) -> func.HttpResponse:
     refuse_key(call.req.headers)
     prepared = [await _prepared(call, item) for item in batch_bodies(call.req.get_body())]
-    records = iter(await call.core.outbox.accept_batch([one for one in prepared if isinstance(one, PreparedEmail)]))
+    good = [one for one in prepared if isinstance(one, PreparedEmail)]
+    records = iter(await call.core.outbox.accept_batch(good, call.caller.id))
     results = [next(records) if isinstance(one, PreparedEmail) else one for one in prepared]
     return json_response({"items": [_item(result) for result in results]}, 207)
 

@@ -23,8 +23,8 @@ async def accept_email(call: Call) -> func.HttpResponse:
         return json_response(representations.dry_run(prepared, call.core.parameters))
     key = idempotency_key(call.req.headers, call.caller)
     if key is None:
-        return accepted(await call.core.outbox.accept(prepared))
-    record, replayed = await call.core.outbox.accept_once(prepared, key, call.req.get_body())
+        return accepted(await call.core.outbox.accept(prepared, call.caller.id))
+    record, replayed = await call.core.outbox.accept_once(prepared, key, call.req.get_body(), call.caller.id)
     return accepted(record, {"Idempotency-Replayed": "true"} if replayed else {})
 
 

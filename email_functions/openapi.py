@@ -18,6 +18,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 _ONE_SEGMENT = {"type": "string", "pattern": "^[^/\\x00-\\x1f\\x7f]+$"}
 _REQUEST_ID = {"X-Request-Id": {"description": "Stands in the log, too.", "schema": {"type": "string"}}}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds until there is room.", "schema": {"type": "integer"}}}
 
 DESCRIPTION = """\
 Hand over mail, see what became of it, and administer how it goes.
@@ -160,7 +161,8 @@ def _responses(operation: Operation, schemas: dict[Any, Schema]) -> Iterator[tup
 
 
 def _response(status: int, content: Schema | None) -> Schema:
-    response: Schema = {"description": HTTPStatus(status).phrase, "headers": _REQUEST_ID}
+    headers = _REQUEST_ID | (_RETRY_AFTER if status == HTTPStatus.TOO_MANY_REQUESTS else {})
+    response: Schema = {"description": HTTPStatus(status).phrase, "headers": headers}
     return response | ({"content": content} if content else {})
 
 

@@ -24,12 +24,15 @@ from email_core.errors import (
     SecretUnreadable,
     SignInUnavailable,
     StorageUnavailable,
+    TooManyEmails,
     UnknownApp,
     UnknownSecret,
     UseMailApp,
     UserNotFound,
 )
 from email_core.logs import where
+
+A_MOMENT = 1  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +122,15 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(503, title, str(error), done=error.done, total=error.total)
         case IllegalTransition():
             return problem_response(409, "The email's state does not allow this", str(error), email_status=error.status)
-        case KeyReused() | KeyInFlight():
+        case KeyReused():
             return problem_response(409, "The Idempotency-Key is taken", str(error))
+        case KeyInFlight():
+            return _later(problem_response(409, "The Idempotency-Key is taken", str(error)), A_MOMENT)
+        case TooManyEmails():
+            problem = problem_response(
+                429, "Too many emails", str(error), limit=error.limit, retry_after=error.retry_after
+            )
+            return _later(problem, error.retry_after)
         case LostRace():
             return problem_response(409, "Somebody else was first", f"{error}: read it again, then try again")
         case ConfigurationError():
@@ -152,6 +162,11 @@ def _not_signed_in(error: NotSignedIn, request_id: str) -> func.HttpResponse:
         logger.warning("request %s was not signed in: %s", request_id, error)  # our words alone, nothing of the token
     response = problem_response(401, "You are not signed in", str(error))
     response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.offered else "Bearer"
+    return response
+
+
+def _later(response: func.HttpResponse, seconds: int) -> func.HttpResponse:
+    response.headers["Retry-After"] = str(seconds)
     return response
 
 

@@ -42,7 +42,9 @@ def without_literals(query):
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_query_names_only_tables_and_columns_that_are_there(query):
-    words = set(re.findall(r"(?<![.\w])[A-Z]\w+", without_literals(query)))  # what we name ourselves begins in lower case
+    words = set(
+        re.findall(r"(?<![.\w])[A-Z]\w+", without_literals(query))
+    )  # what we name ourselves begins in lower case
     tables = words & set(COLUMNS)
     assert tables
     assert words - tables <= set().union(*(COLUMNS[table] for table in tables))
