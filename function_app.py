@@ -9,6 +9,7 @@ from email_functions import (
     http_distributor,
     http_docs,
     http_email_actions,
+    http_email_export,
     http_emails,
     http_eml,
     http_health,
@@ -24,6 +25,7 @@ from email_functions import (
 app = func.FunctionApp()
 app.register_functions(http_emails.blueprint)
 app.register_functions(http_email_actions.blueprint)
+app.register_functions(http_email_export.blueprint)
 app.register_functions(http_batches.blueprint)
 app.register_functions(http_eml.blueprint)
 app.register_functions(http_audit.blueprint)

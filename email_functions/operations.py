@@ -15,7 +15,7 @@ from email_functions.app_schema import AppBody
 from email_functions.audit_schema import AuditQuery
 from email_functions.distributor_schema import DistributorBody
 from email_functions.rehearsal_schema import RehearsalBody
-from email_functions.schemas import BatchBody, EmailBody, EmlQuery, ListQuery, OrderBody
+from email_functions.schemas import BatchBody, EmailBody, EmlQuery, ExportQuery, ListQuery, OrderBody
 from email_functions.secret_schema import SecretBody
 from email_functions.user_schema import OptionsBody, UserBody, UsersQuery
 from email_functions.validation import Body
@@ -111,7 +111,7 @@ OPERATIONS: dict[str, Operation] = {
         largest_body=HOST_LIMIT,
         query=OrderBody,
         answers={202: answers.AcceptedEmail, 200: answers.DryRun},
-        problems=(409,),
+        problems=(409, 429),
         headers=_IDEMPOTENCY_KEY,
     ),
     "list_emails": Operation(
@@ -121,6 +121,14 @@ OPERATIONS: dict[str, Operation] = {
         "List unsent mail or the history",
         query=ListQuery,
         answers={200: answers.EmailPage},
+    ),
+    "export_emails": Operation(
+        "GET",
+        "emails.csv",
+        Access.READ_OWN,
+        "The list as a file",
+        query=ExportQuery,
+        answers={200: CSV},
     ),
     "read_email": Operation(
         "GET", "emails/{id}", Access.READ_OWN, "Read what became of an email", answers={200: answers.EmailInFull}
@@ -165,6 +173,7 @@ OPERATIONS: dict[str, Operation] = {
         body=BatchBody,
         largest_body=HOST_LIMIT,
         answers={207: answers.BatchResult},
+        problems=(429,),
     ),
     "make_draft_file": Operation(
         "POST",

@@ -344,6 +344,16 @@ class ListQuery(Body):
         )
 
 
+class ExportQuery(ListQuery):
+    """The filters of the list; `limit` counts the rows of one part."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    cursor: str | None = None
+    """The header `Link` of the part before has it."""
+    bom: bool = False
+    """Begins with a byte order mark, by which Excel knows UTF-8."""
+
+
 class EmlQuery(Body):
     """In which form the message is wanted: as it was sent, or as a draft for the user's own mail app."""
 
@@ -403,6 +413,11 @@ def eml_query(params: Mapping[str, str]) -> EmlQuery:
 def list_query(params: Mapping[str, str]) -> ListQuery:
     """Raises InvalidEmail with pointers like `?limit`."""
     return from_query(ListQuery, params)
+
+
+def export_query(params: Mapping[str, str]) -> ExportQuery:
+    """Raises InvalidEmail with pointers like `?limit`."""
+    return from_query(ExportQuery, params)
 
 
 def _addresses(bodies: list[AddressBody]) -> tuple[Address, ...]:

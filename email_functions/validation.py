@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from email_core.errors import FieldProblem, InvalidEmail
 from email_functions.problems import NotJson
 
-_FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
+FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 _MOST_PROBLEMS = 100  # told of one body
 _PLACE = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
 _NOT_JSON = {  # what the parser says begins so; and what is said of it
@@ -48,7 +48,7 @@ def from_json(model: type[Model], body: bytes) -> Model:
 
 def from_query(model: type[Model], params: Mapping[str, str]) -> Model:
     """The texts of a query string are no JSON: they are read leniently. Raises InvalidEmail, pointers like `?limit`."""
-    return from_texts(model, {name: value for name, value in params.items() if name != _FUNCTION_KEY}, "?")
+    return from_texts(model, {name: value for name, value in params.items() if name != FUNCTION_KEY}, "?")
 
 
 def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Model:
@@ -62,7 +62,7 @@ def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Mode
 
 def refuse_query(params: Mapping[str, str]) -> None:
     """For a door that takes no query string: nobody shall believe that `?dry_run=true` did something there."""
-    unknown = [name for name in params if name != _FUNCTION_KEY]
+    unknown = [name for name in params if name != FUNCTION_KEY]
     if unknown:
         raise InvalidEmail(*(FieldProblem(f"?{name}", "is not taken here: give it in the body") for name in unknown))
 
