@@ -1,6 +1,5 @@
 """The main job on real parts: an app posts an email over HTTP, it is sent by SMTP, its history can be read."""
 
-import base64
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default
@@ -8,6 +7,7 @@ from email.policy import default
 import httpx
 import pytest
 
+from email_client import Email, EmailClient, EmailError, attachment
 from tests.support.app import running_app
 from tests.support.eventually import eventually
 from tests.support.inbox import Inbox, running_inbox
@@ -29,33 +29,27 @@ def app(azurite, inbox: Inbox) -> Iterator[httpx.Client]:
         yield client
 
 
-def post(app: httpx.Client, **body) -> str:
-    answer = app.post("/api/emails", json={"from": "ann@contoso.com", "text": "Hello"} | body)
-    assert answer.status_code == 202, answer.text
-    assert answer.headers["Location"] == answer.json()["links"]["self"]
-    return answer.json()["id"]
+@pytest.fixture(scope="module")
+def client(app) -> Iterator[EmailClient]:
+    with EmailClient(str(app.base_url), trust_env=False) as client:
+        yield client
 
 
-def ended(app: httpx.Client, email_id: str) -> dict:
-    def record():
-        answer = app.get(f"/api/emails/{email_id}").json()
-        return answer if answer["ended_at"] else None
-
-    return eventually(record)
+def post(client: EmailClient, **fields) -> str:
+    return client.send({"from": "ann@contoso.com", "text": "Hello"} | fields)["id"]
 
 
 @pytest.mark.parametrize("mode", ["batch", "interactive"])
-def test_posted_email_arrives_and_its_record_says_so(app, inbox, mode):
-    attachment = {"name": "Auszug März.pdf", "content": base64.b64encode(PDF).decode()}
+def test_posted_email_arrives_and_its_record_says_so(client, inbox, mode):
     email_id = post(
-        app,
+        client,
         mode=mode,
         to=[{"address": f"{mode}@example.com", "name": "Jörg, Buchhaltung"}],
         bcc=["audit@example.com"],
         subject="Kontoauszug für März – 3 Seiten",
-        attachments=[attachment],
+        attachments=[attachment("Auszug März.pdf", PDF)],
     )
-    record = ended(app, email_id)
+    record = client.wait(email_id)
     arrived = inbox.one_to(f"{mode}@example.com")
     message = message_from_bytes(arrived.content, policy=default)
     assert (record["status"], record["attempts"][0]["reply"]) == ("Sent", arrived.reply)
@@ -67,34 +61,34 @@ def test_posted_email_arrives_and_its_record_says_so(app, inbox, mode):
     assert message["Bcc"] is None
 
 
-def test_finished_mime_arrives_without_its_bcc(app, inbox):
+def test_finished_mime_arrives_without_its_bcc(app, client, inbox):
     raw = b"From: ann@contoso.com\nTo: mime@example.com\nBcc: hidden@example.com\nSubject: Raw\n\nAs it is.\n"
     answer = app.post("/api/emails", content=raw, headers={"Content-Type": "message/rfc822"})
-    assert ended(app, answer.json()["id"])["status"] == "Sent"
+    assert client.wait(answer.json()["id"])["status"] == "Sent"
     arrived = inbox.one_to("mime@example.com")
     assert arrived.recipients == ["mime@example.com", "hidden@example.com"]
     assert b"hidden" not in arrived.content
     assert arrived.content.endswith(b"\r\n\r\nAs it is.\r\n")
 
 
-def test_refused_email_is_listed_as_failed_with_the_server_s_reason(app):
-    email_id = post(app, to=["refused@example.com"], subject="Nobody")
-    assert ended(app, email_id)["status"] == "Failed"
-    listed = app.get("/api/emails", params={"status": "Failed", "recipient": "refused@example.com"}).json()["items"]
+def test_refused_email_is_listed_as_failed_with_the_server_s_reason(client):
+    email_id = post(client, to=["refused@example.com"], subject="Nobody")
+    assert client.wait(email_id)["status"] == "Failed"
+    listed = client.list(status="Failed", recipient="refused@example.com")
     assert [(one["id"], one["recipients"][0]["reply"]) for one in listed] == [(email_id, "550 5.1.1 no such mailbox")]
 
 
-def test_partly_refused_email_is_sent_and_names_the_refused(app):
-    record = ended(app, post(app, to=["refused@example.com", "partly@example.com"]))
+def test_partly_refused_email_is_sent_and_names_the_refused(client):
+    record = client.wait(post(client, to=["refused@example.com", "partly@example.com"]))
     assert record["status"] == "Sent"
     assert [one["status"] for one in record["recipients"]] == ["Failed", "Sent"]
 
 
-def test_deferred_email_waits_in_the_unsent_view_and_says_when_it_is_tried_again(app):
-    email_id = post(app, to=["later@example.com"])
+def test_deferred_email_waits_in_the_unsent_view_and_says_when_it_is_tried_again(client):
+    email_id = post(client, to=["later@example.com"])
 
-    def tried() -> dict | None:
-        unsent = app.get("/api/emails", params={"view": "unsent", "recipient": "later@example.com"}).json()["items"]
+    def tried() -> Email | None:
+        unsent = client.list(view="unsent", recipient="later@example.com")
         return next((one for one in unsent if one["attempts"]), None)
 
     record = eventually(tried)
@@ -102,23 +96,53 @@ def test_deferred_email_waits_in_the_unsent_view_and_says_when_it_is_tried_again
     assert record["next_attempt_at"] > record["attempts"][0]["at"]
 
 
-def test_content_is_read_back_as_it_was_sent(app, inbox):
-    email_id = post(app, to=["content@example.com"])
-    ended(app, email_id)
-    answer = app.get(f"/api/emails/{email_id}/eml")
-    assert answer.headers["Content-Type"].startswith("message/rfc822")
-    assert answer.content == inbox.one_to("content@example.com").content
+def test_content_is_read_back_as_it_was_sent(client, inbox):
+    email_id = post(client, to=["content@example.com"])
+    client.wait(email_id)
+    assert client.eml(email_id) == inbox.one_to("content@example.com").content
 
 
-def test_scheduled_email_can_be_canceled_once(app):
-    email_id = post(app, to=["never@example.com"], send_at="2099-01-01T00:00:00Z")
-    assert app.post(f"/api/emails/{email_id}/cancel").json()["status"] == "Canceled"
-    assert app.post(f"/api/emails/{email_id}/cancel").status_code == 409
+def test_scheduled_email_can_be_canceled_once(client):
+    email_id = post(client, to=["never@example.com"], send_at="2099-01-01T00:00:00Z")
+    assert client.cancel(email_id)["status"] == "Canceled"
+    with pytest.raises(EmailError) as refused:
+        client.cancel(email_id)
+    assert refused.value.status == 409
 
 
-def test_time_to_send_that_has_passed_means_now(app):
-    email_id = post(app, to=["scheduled@example.com"], send_at="2020-01-01T00:00:00Z")
-    assert ended(app, email_id)["status"] == "Sent"
+def test_canceled_email_is_sent_when_it_is_resent(client, inbox):
+    email_id = post(client, to=["again@example.com"], send_at="2099-01-01T00:00:00Z")
+    client.cancel(email_id)
+    again = client.wait(client.resend(email_id)["id"])
+    assert (again["status"], again["metadata"]["resend_of"]) == ("Sent", email_id)
+    assert inbox.one_to("again@example.com")
+
+
+def test_batch_has_an_answer_for_each_email_and_the_good_ones_arrive(client, inbox):
+    good = {"from": "ann@contoso.com", "to": ["many@example.com"], "text": "Hello"}
+    first, second = client.batch([good, good | {"to": []}])
+    assert (first["status"], second["status"], second["problem"]["errors"][0]["pointer"]) == (202, 422, "/to")
+    assert client.wait(first["id"])["status"] == "Sent"
+    assert inbox.one_to("many@example.com")
+
+
+def test_draft_is_a_message_for_the_user_s_own_mail_app(client):
+    draft = message_from_bytes(client.draft({"to": ["bob@example.com"], "subject": "Draft"}), policy=default)
+    assert (draft["X-Unsent"], draft["Subject"]) == ("1", "Draft")
+
+
+def test_list_can_be_had_as_a_file(app, client):
+    email_id = post(client, to=["csv@example.com"], subject="=1+1")
+    client.wait(email_id)
+    answer = app.get("/api/emails.csv", params={"recipient": "csv@example.com"})
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert f'"{email_id}","Sent"' in answer.text
+    assert '"\'=1+1"' in answer.text
+
+
+def test_time_to_send_that_has_passed_means_now(client):
+    email_id = post(client, to=["scheduled@example.com"], send_at="2020-01-01T00:00:00Z")
+    assert client.wait(email_id)["status"] == "Sent"
 
 
 def test_health_is_ok(app):
