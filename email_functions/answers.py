@@ -109,27 +109,39 @@ Email = TypedDict(
         "status": StatusName,
         "mode": ModeName,
         "provider": str,
-        "user": str | None,
+        "user": Annotated[str | None, Field(description="On whose behalf it is sent.")],
         "from": NamedAddress,
         "to": list[NamedAddress],
         "cc": list[NamedAddress],
         "bcc": list[NamedAddress],
         "subject": str,
-        "size": int,
-        "created_at": Time,
+        "size": Annotated[int, Field(description="Of the whole message, in octets.")],
+        "created_at": Annotated[Time, Field(description="When it was accepted.")],
         "updated_at": Time,
-        "ended_at": Time | None,
-        "send_at": Time | None,
-        "expires_at": Time | None,
+        "ended_at": Annotated[
+            Time | None, Field(description="Null while it is Unsent or Sending: it may yet be sent, or canceled.")
+        ],
+        "send_at": Annotated[Time | None, Field(description="Not before this time.")],
+        "expires_at": Annotated[Time | None, Field(description="When it becomes Expired, if it is unsent by then.")],
         "next_attempt_at": Time | None,
-        "held": bool,
-        "deferrals": int,
-        "deferred": str | None,
-        "attempts": list[EmailAttempt],
-        "recipients": list[EmailRecipient],
-        "message_id": str,
-        "metadata": dict[str, str],
-        "diagnosis": EmailDiagnosis | None,
+        "held": Annotated[
+            bool,
+            Field(description="Nobody knows whether it was sent: an administrator resends it, or marks it as sent."),
+        ],
+        "deferrals": Annotated[int, Field(description="How often a sending limit made it wait.")],
+        "deferred": Annotated[str | None, Field(description="Which limit that was, in words.")],
+        "attempts": Annotated[list[EmailAttempt], Field(description="The newest 20, the last one last.")],
+        "recipients": Annotated[
+            list[EmailRecipient], Field(description="Each with its own fate: one may be refused and the others served.")
+        ],
+        "message_id": Annotated[
+            str, Field(description="The header Message-ID, by which a mail server's log names it.")
+        ],
+        "metadata": Annotated[dict[str, str], Field(description="The app's own references.")],
+        "diagnosis": Annotated[
+            EmailDiagnosis | None,
+            Field(description="What stands in the way, and what mends it; null where nothing does."),
+        ],
         "links": Links,
     },
 )

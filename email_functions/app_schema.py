@@ -19,7 +19,9 @@ _CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 class AppBody(Body):
     senders: Annotated[list[str], Field(max_length=MOST_SENDERS)]
+    """Addresses, or whole domains as @contoso.com."""
     name: Annotated[str, Field(max_length=128)] = ""
+    """What administrators call it."""
 
     @field_validator("senders")
     @classmethod

@@ -13,8 +13,10 @@ from email_functions.validation import Body, from_json
 
 class RecurrenceBody(Body):
     every_minutes: Annotated[int, Field(ge=0, le=7 * 24 * 60)] = 0
+    """How often a run sends what has gathered; 0: mail is sent as it comes."""
     end_after_runs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     end_date: date | None = None
+    """The last day, in UTC."""
 
     @model_validator(mode="after")
     def _has_one_end(self) -> Self:
@@ -27,7 +29,9 @@ class RecurrenceBody(Body):
 
 class DistributorBody(Body):
     enabled: bool | None = None
+    """Whether batch mail is sent at all; what is accepted meanwhile waits."""
     recurrence: RecurrenceBody | None = None
+    """It begins anew."""
 
 
 def distributor_change(body: bytes) -> Callable[[DistributorState], DistributorState]:

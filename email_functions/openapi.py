@@ -9,12 +9,13 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from email_functions.answers import Problem
-from email_functions.operations import JSON, OPERATIONS, Access, Operation
+from email_functions.operations import JSON, MIME, OPERATIONS, Access, Operation
 
 VERSION = "1.0.0"  # of the API: the first number changes where a caller must change
 PROBLEM = "application/problem+json"
 _REFERENCE = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_BESIDE_MIME = "Only with a message/rfc822 body: a JSON body has a field of this name."
 _BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 _ONE_SEGMENT = {"type": "string", "pattern": "^[^/\\x00-\\x1f\\x7f]+$"}
 _REQUEST_ID = {"X-Request-Id": {"description": "Stands in the log, too.", "schema": {"type": "string"}}}
@@ -44,7 +45,7 @@ def openapi_document() -> Schema:
         "info": {"title": "Email subsystem", "version": VERSION, "description": DESCRIPTION, "license": _LICENSE},
         "servers": [{"url": "/api"}],
         "security": [{"functionKey": []}, {"entra": []}],
-        "tags": [{"name": name} for name in _TAGS],
+        "tags": [{"name": name} for name in _TAGS if name in map(_tag, OPERATIONS.values())],
         "paths": _paths(schemas),
         "components": {
             "schemas": dict(sorted(definitions.items())),
@@ -54,6 +55,14 @@ def openapi_document() -> Schema:
 
 
 _TAGS = ("Mail", "Users", "Administration", "This app")
+_TAG_OF = {
+    "emails": "Mail",
+    "emails.csv": "Mail",
+    "email-batches": "Mail",
+    "eml": "Mail",
+    "users": "Users",
+    "me": "Users",
+}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _SECURITY = {
     "functionKey": {
@@ -94,7 +103,7 @@ def _models(operation: Operation) -> Iterator[Any]:
 
 def _paths(schemas: dict[Any, Schema]) -> dict[str, Schema]:
     paths: dict[str, Schema] = {}
-    for name, operation in sorted(OPERATIONS.items(), key=lambda item: item[1].route):
+    for name, operation in OPERATIONS.items():
         paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _described(name, operation, schemas)
     return paths
 
@@ -122,8 +131,9 @@ def _described(name: str, operation: Operation, schemas: dict[Any, Schema]) -> S
 
 
 def _tag(operation: Operation) -> str:
-    mail, people, administration, app = _TAGS
-    return {Access.ADMIN: administration, Access.OPEN: app, Access.SIGNED_IN: people}.get(operation.access, mail)
+    if operation.access is Access.OPEN:
+        return "This app"
+    return _TAG_OF.get(operation.route.partition("/")[0], "Administration")
 
 
 def _path_parameters(operation: Operation) -> Iterator[Schema]:
@@ -136,7 +146,11 @@ def _query_parameters(operation: Operation) -> Iterator[Schema]:
         return
     schema = TypeAdapter(operation.query).json_schema(ref_template=_REFERENCE, schema_generator=_Plain)
     for name, field in schema["properties"].items():
-        described = {"description": field.pop("description")} if "description" in field else {}
+        words = field.pop("description", "")
+        if MIME in operation.takes:  # a page would send defaults of its own accord, and they are refused beside JSON
+            field.pop("default", None)
+            words = f"{_BESIDE_MIME} {words}".strip()
+        described = {"description": words} if words else {}
         yield {"name": name, "in": "query", "required": False, "schema": _given(field)} | described
 
 

@@ -11,7 +11,9 @@ from email_functions.validation import Body, from_json
 
 class RehearsalBody(Body):
     provider: Annotated[Line, Field(min_length=1, max_length=64)]
+    """smtp, graph or exchange, where it is configured."""
     to: AddressBody
+    """Who gets the test email."""
 
 
 def rehearsal_order(body: bytes) -> tuple[str, Address]:

@@ -77,6 +77,7 @@ class AddressBody(Body):
 
     address: str
     name: str = ""
+    """What a mail app shows beside the address."""
 
     @model_validator(mode="before")
     @classmethod
@@ -104,6 +105,7 @@ class AddressBody(Body):
 
 class AttachmentBody(Body):
     name: Annotated[Line, Field(min_length=1, max_length=255)]
+    """The file's name, without a path."""
     content: Annotated[bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
     """The file, in base64."""
     content_type: Annotated[Line, Field(max_length=255)] | None = None
@@ -111,6 +113,7 @@ class AttachmentBody(Body):
     inline: bool = False
     """Shown within the HTML, by `cid:<content_id>`."""
     content_id: Annotated[Line, Field(max_length=255)] | None = None
+    """The name by which the HTML shows an inline file."""
 
     @field_validator("name")
     @classmethod
@@ -205,23 +208,46 @@ class OrderBody(Body):
 
 
 class EmailBody(OrderBody):
+    """An email: at least one recipient in `to`, `cc` or `bcc`; all else may be left out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "from": {"address": "ann@contoso.com", "name": "Ann"},
+                    "to": ["bob@example.com"],
+                    "subject": "Statement",
+                    "text": "Your statement is attached.",
+                    "attachments": [{"name": "statement.txt", "content": "SGVsbG8sIEJvYiE="}],
+                    "metadata": {"order": "42"},
+                }
+            ]
+        }
+    )
+
     sender: AddressBody | None = Field(None, alias="from")
     """Left out: by the rules, at last the parameter default_sender."""
     to: Addresses = []
     cc: Addresses = []
     bcc: Addresses = []
+    """They get it, and nobody sees them."""
     reply_to: Addresses = []
+    """Where answers go, if not to the sender."""
     subject: Annotated[Line, Field(max_length=LONGEST_SUBJECT)] = ""
     text: str | None = None
+    """The body as plain text. With `html` too, a mail app shows the one it can."""
     html: str | None = None
+    """The body as HTML."""
     template: str | None = None
     """For later: there are no templates yet."""
     attachments: Annotated[list[AttachmentBody], Field(max_length=250)] = []
+    """Files, in the message or shown within its HTML."""
     headers: Annotated[dict[str, Line], Field(max_length=_MOST_HEADERS)] = {}
     """X- headers, List-Unsubscribe, References and In-Reply-To."""
     importance: Importance = Importance.NORMAL
+    """What mail apps mark it with."""
     metadata: Annotated[dict[Line, Line], Field(max_length=_MOST_METADATA)] = {}
-    """References of your own, which a list can be searched for."""
+    """References of your own: kept with the email, and sent to nobody."""
 
     @field_validator("template")
     @classmethod
@@ -296,8 +322,10 @@ class ListQuery(Body):
     recipient: Line | None = None
     """The address of one of its recipients."""
     provider: Line | None = None
+    """smtp, graph or exchange."""
     mode: Mode | None = None
     user: Line | None = None
+    """The user on whose behalf it was sent."""
     since: Moment | None = Field(None, alias="from")
     """Accepted at this time or later."""
     until: Moment | None = Field(None, alias="to")
@@ -374,6 +402,7 @@ class BatchBody(Body):
             json_schema_extra={"items": {"$ref": "#/components/schemas/EmailBody"}},
         ),
     ]
+    """Without `dry_run`."""
 
 
 def email_body(body: bytes) -> EmailBody:

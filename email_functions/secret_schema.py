@@ -11,6 +11,7 @@ from email_functions.validation import Body, from_json
 
 class _SecretBody(Body):
     value: Annotated[str, Field(repr=False)]
+    """No call ever gives it back."""
 
     @field_validator("value")
     @classmethod

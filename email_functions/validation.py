@@ -1,6 +1,7 @@
 """Turns JSON and query strings into pydantic models, and what is wrong with them into pointers and plain words."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -24,6 +25,10 @@ _NOT_JSON = {  # what the parser says begins so; and what is said of it
     "trailing characters": "something stands after its end",
     "control character": "a text has a line break or another control character: write a line break as \\n",
     "invalid unicode code point": "it is not in UTF-8",
+    "recursion limit": "lists or objects stand too deep in each other",
+    "number out of range": "a number has too many digits",
+    "unexpected end of hex escape": "a \\u escape is half of a character",
+    "lone leading surrogate": "a \\u escape is half of a character",
 }
 
 
@@ -41,7 +46,7 @@ def from_json(model: type[Model], body: bytes) -> Model:
     if not body or body.isspace():
         raise NotJson("the body is empty: send a JSON object")
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body.removeprefix(BOM_UTF8))  # a parser may ignore it (RFC 8259, 8.1)
     except ValidationError as error:
         raise _translated(error, model) from None
 
@@ -64,7 +69,8 @@ def refuse_query(params: Mapping[str, str]) -> None:
     """For a door that takes no query string: nobody shall believe that `?dry_run=true` did something there."""
     unknown = [name for name in params if name != FUNCTION_KEY]
     if unknown:
-        raise InvalidEmail(*(FieldProblem(f"?{name}", "is not taken here: give it in the body") for name in unknown))
+        detail = "is not taken in the query string of this call"
+        raise InvalidEmail(*(FieldProblem(f"?{name}", detail) for name in unknown[:_MOST_PROBLEMS]))
 
 
 def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
@@ -119,7 +125,7 @@ def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
             return "is not text: write it in double quotes"
         case "int_type":
             return "is not a whole number: write it without quotes"
-        case "int_parsing" | "int_from_float":
+        case "int_parsing" | "int_parsing_size" | "int_from_float":
             return "is not a whole number"
         case "bool_type":
             return "is neither true nor false: write it without quotes"

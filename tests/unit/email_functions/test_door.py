@@ -104,3 +104,9 @@ async def test_part_is_packed_as_its_header_says(doors):
 @pytest.mark.parametrize("name", ["page.html", "README.md", "..%2fdoor.py", "LICENSE"])
 async def test_nothing_else_of_the_folder_is_served(doors, name):
     assert (await doors.get(f"{PAGE}/{name}")).status == 404
+
+
+async def test_flood_of_query_parameters_is_refused_in_few_words(doors):
+    answer = await doors.get("/api/health?" + "&".join(f"a{number}=1" for number in range(10_000)))
+    assert (answer.status, answer.pointers[0], len(answer.pointers)) == (422, "?a0", 100)
+    assert answer.json["errors"][0]["detail"] == "is not taken in the query string of this call"

@@ -7,6 +7,7 @@ import pytest
 from dev.reference import OPENAPI, openapi
 from email_functions.openapi import openapi_document
 from email_functions.operations import OPERATIONS, Access
+from email_functions.schemas import OrderBody, email_body
 
 DOCUMENT = openapi_document()
 CALLS = {call["operationId"]: call for path in DOCUMENT["paths"].values() for call in path.values()}
@@ -61,6 +62,39 @@ def test_time_of_a_query_may_be_left_out_but_not_null():
     parameters = {one["name"]: one for one in CALLS["list_emails"]["parameters"]}
     assert parameters["from"]["schema"] == {"format": "date-time", "type": "string"}
     assert parameters["limit"]["schema"] == {"default": 50, "maximum": 500, "minimum": 1, "type": "integer"}
+
+
+def test_query_beside_finished_mime_has_no_defaults_that_a_page_would_send_with_json():
+    in_query = [one for one in CALLS["accept_email"]["parameters"] if one["in"] == "query"]
+    assert {one["name"] for one in in_query} == set(OrderBody.model_fields)
+    assert all("default" not in one["schema"] and "message/rfc822" in one["description"] for one in in_query)
+
+
+def test_example_of_an_email_is_one():
+    (example,) = DOCUMENT["components"]["schemas"]["EmailBody"]["examples"]
+    assert email_body(json.dumps(example).encode()).message().subject == "Statement"
+
+
+def test_every_call_stands_under_a_heading_that_is_used():
+    tags = [one["name"] for one in DOCUMENT["tags"]]
+    assert {tag for call in CALLS.values() for tag in call["tags"]} == set(tags)
+    assert {CALLS[name]["tags"][0] for name in ("accept_email", "export_emails", "make_draft_file")} == {"Mail"}
+
+
+def test_what_may_be_asked_too_often_says_when_to_come_again():
+    assert "Retry-After" in CALLS["accept_email"]["responses"]["429"]["headers"]
+
+
+SAID = [name for name in DOCUMENT["components"]["schemas"] if name.endswith("Body")]
+SPEAKS_FOR_ITSELF = {"address", "to", "cc", "subject", "name", "company", "end_after_runs"}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_every_field_that_is_sent_is_described(name):
+    schema = DOCUMENT["components"]["schemas"][name]
+    fields = (schema if "properties" in schema else schema["anyOf"][1])["properties"]
+    silent = {name for name, field in fields.items() if "description" not in field}
+    assert silent <= SPEAKS_FOR_ITSELF
 
 
 async def test_served_as_json_with_the_docs_beside_it(doors):

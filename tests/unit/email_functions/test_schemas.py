@@ -167,6 +167,10 @@ def test_what_is_no_json_is_called_that(body):
         ('{"subject" "x"}', "line 1, character 12", "a colon"),
         ('{"subject": "x"} {}', "line 1, character 18", "after its end"),
         ('{"text": "one\ntwo"}', "line 2, character 0", r"write a line break as \n"),
+        ('{"text": "\\ud800"}', "line 1, character", "half of a character"),
+        ('{"text": "\\udc00"}', "line 1, character", "half of a character"),
+        ('{"text": ' + "9" * 5000 + "}", "line 1, character", "a number has too many digits"),
+        ('{"metadata": ' + '{"a":' * 1000, "line 1, character", "too deep"),
     ],
 )
 def test_what_is_wrong_with_broken_json_is_told_with_its_place(body, place, words):
@@ -204,6 +208,7 @@ def test_common_mistake_is_told_in_plain_words(fields, pointer, detail):
     ("params", "detail"),
     [
         ({"limit": "many"}, "is not a whole number"),
+        ({"limit": "9" * 5000}, "is not a whole number"),
         ({"limit": "501"}, "is too large: at most 500"),
         ({"limit": "0"}, "is too small: at least 1"),
         ({"view": "all"}, "is none of unsent, history"),
@@ -211,6 +216,10 @@ def test_common_mistake_is_told_in_plain_words(fields, pointer, detail):
 )
 def test_common_mistake_in_a_query_string_is_told_in_plain_words(params, detail):
     assert list(query_problems(list_query, **params).values()) == [detail]
+
+
+def test_byte_order_mark_is_ignored():
+    assert email_body(b"\xef\xbb\xbf" + json.dumps(small_email()).encode()).subject == "Statement"
 
 
 @pytest.mark.parametrize("text", [r'{"text": "\ud800"}', r'{"subject": "a\udc00b"}', b'{"text": "\xed\xa0\x80"}'])
