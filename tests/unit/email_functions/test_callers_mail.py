@@ -71,6 +71,15 @@ async def test_email_is_seen_by_its_own_and_by_readers(doors, who, sent):
     assert await statuses(doors, who, callers, "GET", f"/api/emails/{sent}") == [200, 200, 200, 200, 404, 404, 404]
 
 
+async def test_file_has_what_the_list_shows_and_no_mail_of_others(doors, who, sent):
+    found = {}
+    for who.now in (BILLING, ANN, READER, ADMINISTRATOR, SHOP, BOB, STRANGER):
+        answer = await doors.get("/api/emails.csv?view=unsent")
+        assert answer.status == 200
+        found[who.now.id] = sent in answer.body.decode()
+    assert [caller for caller, seen in found.items() if seen] == [BILLING.id, ANN.id, READER.id, ADMINISTRATOR.id]
+
+
 async def test_email_on_behalf_of_nobody_is_not_everybodys(doors, who):
     email_id = await kept(doors, accepted_by=BILLING.id)
     assert await statuses(doors, who, [BILLING, SHOP, STRANGER, ANN], "GET", f"/api/emails/{email_id}") == [
