@@ -137,7 +137,7 @@ class WatchedStore(MemoryEmailStore):
             case Mishap.LOSES_THE_RACE if stored is not None:
                 last = self._emails.get(stored.record.id)
                 if last is not None and not last.record.ended:
-                    self._keep(replace(last, record=replace(last.record, deferrals=last.record.deferrals + 1)))
+                    self._keep(replace(last.record, deferrals=last.record.deferrals + 1), last.inline)
         return mishap
 
     def _after(self, mishap: Mishap | None) -> None:
@@ -147,8 +147,8 @@ class WatchedStore(MemoryEmailStore):
             case Mishap.FAILS_AFTER:
                 raise StorageUnavailable("test")
 
-    def _keep(self, stored: StoredEmail) -> StoredEmail:
-        before, after = self._emails.get(stored.record.id), stored.record
+    def _keep(self, after: EmailRecord, inline: bytes | None) -> StoredEmail:
+        before = self._emails.get(after.id)
         if before is not None:
             assert not before.record.ended, f"{before.record} became {after}"
             old = before.record.status
@@ -157,7 +157,7 @@ class WatchedStore(MemoryEmailStore):
                 assert before.record.lease_until <= self.clock(), f"{after} was taken from a living worker"
         assert after.ended == (after.ended_at is not None)
         assert not (after.ended and after.held), f"{after} has ended and waits for an administrator"
-        return super()._keep(stored)
+        return super()._keep(after, inline)
 
 
 class FatefulProvider(Provider):
