@@ -21,6 +21,7 @@ from email_core.distribution import Distribution
 from email_core.distributor import Distributor
 from email_core.errors import ConfigurationError
 from email_core.known_users import KnownUsers
+from email_core.leftovers import Leftovers
 from email_core.mailbox_slots import MailboxSlots, MailboxStore
 from email_core.measured_emails import MeasuredEmails
 from email_core.outbox import Outbox
@@ -176,6 +177,7 @@ def connect(
         throttle=throttle,
         clock=clock,
     )
+    leftovers = Leftovers(providers)
     return Subsystem(
         outbox=Outbox(
             emails=emails,
@@ -184,6 +186,7 @@ def connect(
             distributor=distributor,
             users=users,
             rate=AcceptRate(stores.windows, parameters, clock),
+            leftovers=leftovers,
             providers=frozenset(providers),
             parameters=parameters,
             clock=clock,
@@ -199,7 +202,7 @@ def connect(
             clock=clock,
         ),
         sweeper=sweeper,
-        retention=Retention(emails=emails, keys=stores.keys, parameters=parameters, clock=clock),
+        retention=Retention(emails=emails, keys=stores.keys, leftovers=leftovers, parameters=parameters, clock=clock),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
         providers=providers,
         pauses=pauses,

@@ -19,6 +19,7 @@ from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
+from email_core.leftovers import Leftovers
 from email_core.logs import counted, where
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
@@ -83,6 +84,7 @@ class Delivery:
         self._clock = clock
         self._chance = chance
         self._pause = pause
+        self._leftovers = Leftovers(providers)
 
     async def answer(self, doorbell: Doorbell) -> None:
         if doorbell.stored is not None:
@@ -118,7 +120,7 @@ class Delivery:
             len(record.attempts) >= MOST_POISONINGS
         ):
             failed = record.after(Event.CLAIM, now).after(Event.FAIL, now)
-            return await self._emails.end(stored, failed)
+            return await self._end(stored, record, failed)
         due = max(record.due_at, now + retry_wait(record.tries, chance=self._chance()))
         return await self._return(stored, replace(record, next_attempt_at=due, updated_at=now))
 
@@ -130,7 +132,7 @@ class Delivery:
         if record.status is Status.SENDING:
             record = released(record, now)
         if is_expired(record, now, self._parameters):
-            return await self._emails.end(stored, record.after(Event.EXPIRE, now))
+            return await self._end(stored, record, record.after(Event.EXPIRE, now))
         if await self._distributor.stops(record):
             return await self._park(stored, record)
         if _looked_at(record) > now + EARLY:
@@ -285,7 +287,7 @@ class Delivery:
         for wait in self._waits_within_lease(settled):
             try:
                 if settled.ended:
-                    return await self._emails.end(claimed, settled)
+                    return await self._end(claimed, claimed.record, settled)
                 return await self._return(claimed, settled)
             except LostRace:
                 logger.warning("email %s: its lease was over before its outcome was recorded", settled.id)
@@ -298,6 +300,10 @@ class Delivery:
                 settled = without_words(settled)
                 await self._pause(wait)
         raise StorageUnavailable("record an outcome while the lease lasted")
+
+    async def _end(self, stored: StoredEmail, last: EmailRecord, ended: EmailRecord) -> None:
+        await self._emails.end(stored, ended)
+        await self._leftovers.discard(last, ended)
 
     def _waits_within_lease(self, record: EmailRecord) -> Iterator[float]:
         wait = FIRST_RECORDING_WAIT
@@ -389,6 +395,7 @@ def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any
         "message_id": record.message_id,
         "mode": record.mode,
         "handle": record.handle,
+        "since": record.first_tried_at,
     }
 
 

@@ -32,6 +32,7 @@ from email_core.errors import (
     TooManyEmails,
 )
 from email_core.idempotency import IdempotencyStore, KeyUse, hashed
+from email_core.leftovers import Leftovers
 from email_core.logs import where
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
@@ -71,6 +72,7 @@ class Outbox:
         keys: IdempotencyStore,
         distributor: Distributor,
         rate: AcceptRate,
+        leftovers: Leftovers,
         providers: frozenset[str],
         users: Users,
         parameters: Parameters,
@@ -82,6 +84,7 @@ class Outbox:
         self._keys = keys
         self._distributor = distributor
         self._rate = rate
+        self._leftovers = leftovers
         self._providers = providers
         self._users = users
         self._parameters = parameters
@@ -210,6 +213,7 @@ class Outbox:
                 await self._emails.end(stored, canceled)
             except LostRace:
                 continue  # it was claimed, or it returned: its state now tells which
+            await self._leftovers.discard(stored.record, canceled)
             return canceled
 
     async def resend(self, email_id: str) -> EmailRecord:

@@ -134,6 +134,11 @@ class EmailRecord:
         return tuple(one for one in self.open_recipients if self._status_of(one) is not Status.UNSENT)
 
     @property
+    def first_tried_at(self) -> datetime:
+        """No attempt began before: the oldest ones may not be kept any more."""
+        return self.attempts[0].at if self.attempts and self.tries == len(self.attempts) else self.created_at
+
+    @property
     def in_doubt(self) -> bool:
         return any(result.status is Status.SENDING for result in self.results.values())
 

@@ -11,6 +11,7 @@ from email_core.delivery import is_expired
 from email_core.delivery_state import Event
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.idempotency import KEPT, IdempotencyStore
+from email_core.leftovers import Leftovers
 from email_core.logs import where
 from email_core.parameters import Parameters
 from email_core.stores.base import EmailStore, StoredEmail
@@ -29,10 +30,17 @@ class RetentionReport:
 
 class Retention:
     def __init__(
-        self, *, emails: EmailStore, keys: IdempotencyStore, parameters: Parameters, clock: Callable[[], datetime]
+        self,
+        *,
+        emails: EmailStore,
+        keys: IdempotencyStore,
+        leftovers: Leftovers,
+        parameters: Parameters,
+        clock: Callable[[], datetime],
     ) -> None:
         self._emails = emails
         self._keys = keys
+        self._leftovers = leftovers
         self._parameters = parameters
         self._clock = clock
 
@@ -54,12 +62,14 @@ class Retention:
             stored = await self._emails.get(listed.record.id)
             if stored is None or not is_expired(stored.record, now, self._parameters):
                 return False
-            await self._emails.end(stored, stored.record.after(Event.EXPIRE, now))
+            expired = stored.record.after(Event.EXPIRE, now)
+            await self._emails.end(stored, expired)
         except LostRace:
             return False  # somebody is at work on it
         except EmailSubsystemError as error:
             logger.warning("email %s could not be expired: %s", listed.record.id, where(error))
             return False  # the next run sees it again
+        await self._leftovers.discard(stored.record, expired)
         return True
 
     async def purge(self, until: datetime) -> RetentionReport:

@@ -29,7 +29,7 @@ class Category(StrEnum):
 
 
 class Retry(StrEnum):
-    NO = "no"  # the same again changes nothing
+    NO = "no"  # the same again changes nothing: what an administrator can mend is for LATER, or a fault of settings
     SOON = "soon"  # in minutes
     LATER = "later"  # in hours
 

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -85,8 +85,8 @@ async def _keep_no_progress(replies: Mapping[str, RecipientReply], turn: tuple[s
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """One email for some of its recipients. `mailbox` is the one it goes through where that is neither the batch
-    account's nor the sender's own. `bcc` are those of them that no header names. `handle` is what the
-    provider asked to be kept of an earlier attempt."""
+    account's nor the sender's own. `bcc` are those of them that no header names. `handle` is what the provider asked
+    to be kept of an earlier attempt. `since`: no attempt began before; None = nobody knows."""
 
     sender: str = field(repr=False)
     mailbox: str | None = field(default=None, repr=False)
@@ -95,6 +95,7 @@ class Envelope:
     message_id: str
     mode: Mode = Mode.BATCH
     handle: str | None = field(default=None, repr=False)
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,3 +231,9 @@ class Provider(ABC):
     async def was_sent(self, envelope: Envelope) -> Proof:
         """Asked after a lost answer, before anything is sent again."""
         return Proof.NONE
+
+    async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
+        """The email has ended unsent: what is kept of it under its handle is not needed any more. `in_doubt`: it may
+        have been sent all the same, and what may be the sent email must stay. May raise anything: nobody tries again.
+        """
+        return

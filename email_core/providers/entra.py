@@ -12,19 +12,25 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from email_core.errors import SecretFault, SecretUnreadable
+from email_core.few_threads import FewThreads, NotInTime
 from email_core.providers.verdict import clean, tls_failure
 from email_core.secret_store.base import SecretName, SecretStore
 
 EARLY_SECONDS = 300.0  # before its end a token is renewed
 SAME_ANSWER_SECONDS = 10.0  # a failure stands for so long
-ASK_SECONDS = 20.0  # that the endpoint has for an answer
+ASK_SECONDS = 20.0  # that the endpoint has for each piece of its answer
+WHOLE_SECONDS = 30.0  # for all of it
+MOST_THREADS = 2  # of which an endpoint that never comes to an end can hold each for good
 SHORTEST_USE = 60.0  # seconds that a token is used, whatever its end is said to be
 LONGEST_DESCRIPTION = 300  # characters
 LONGEST_TRACE = 100  # characters
+REDIRECTED = "the token endpoint sends elsewhere"
 UNREACHABLE = "the token endpoint cannot be reached"
 NO_TLS = "no TLS with the token endpoint"
 
@@ -93,6 +99,7 @@ class Tokens:
         self._kept: _Token | None = None
         self._failure: tuple[NoToken, float] | None = None
         self._renewal: asyncio.Task[_Token] | None = None
+        self._threads = FewThreads(MOST_THREADS, "token")
 
     async def token(self, *, instead_of: str | None = None) -> str:
         """`instead_of` is a token that was refused: it is not given out again, but where there is no other. Raises
@@ -135,13 +142,19 @@ class Tokens:
     async def _renew(self) -> _Token:
         """Where the credential is refused it may have been changed meanwhile: then once more."""
         secret = await self._secret_value()
-        answer = await asyncio.to_thread(self._ask, secret)
+        answer = await self._answer(secret)
         if "access_token" not in answer and answer.get("error") not in _PASSING and self._app.secret is not None:
             self._secrets.refresh(self._app.secret)
             changed = await self._secret_value()
             if changed != secret:
-                answer = await asyncio.to_thread(self._ask, changed)
+                answer = await self._answer(changed)
         return self._token_of(answer)
+
+    async def _answer(self, secret: str) -> dict[str, Any]:
+        try:
+            return await self._threads.run(WHOLE_SECONDS, partial(self._ask, secret))
+        except NotInTime as error:
+            return {"error": UNREACHABLE, "error_description": str(error)}
 
     async def _secret_value(self) -> str:
         if self._app.secret is None:
@@ -169,18 +182,22 @@ class Tokens:
         from msal.exceptions import MsalServiceError
         from requests import RequestException
 
+        from email_core.providers.login_session import LoginSession, Redirected
+
         try:
             if self._app.credential == "identity":
                 return self._token_of_identity()
-            application = msal.ConfidentialClientApplication(
-                self._app.client_id,
-                client_credential=self._credential(secret),
-                authority=f"{self._app.authority}/{self._app.tenant_id}",
-                instance_discovery=False,  # an administrator named the authority: nobody else is asked about it
-                http_client=self._http_client,
-                timeout=None if self._http_client else ASK_SECONDS,
-            )
-            return dict(application.acquire_token_for_client([self._app.scope]))
+            with nullcontext(self._http_client) if self._http_client else LoginSession(ASK_SECONDS) as http:
+                application = msal.ConfidentialClientApplication(
+                    self._app.client_id,
+                    client_credential=self._credential(secret),
+                    authority=f"{self._app.authority}/{self._app.tenant_id}",
+                    instance_discovery=False,  # an administrator named the authority: nobody else is asked about it
+                    http_client=http,
+                )
+                return dict(application.acquire_token_for_client([self._app.scope]))
+        except Redirected as error:
+            return {"error": REDIRECTED, "error_description": str(error)}
         except (RequestException, MsalServiceError) as error:
             tls = tls_failure(error)
             if tls is not None and not tls[1]:  # somebody has to mend it

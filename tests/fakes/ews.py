@@ -1,12 +1,14 @@
 """A stand-in for Exchange Server's Web Services (facts/ews-and-pop3.md): CreateItem, GetFolder and FindItem, over real
 TLS, with sign-in by Basic, NTLM or a token, and what goes wrong with them."""
 
+import asyncio
 import base64
 import email
 import email.policy
 import ssl
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -19,6 +21,7 @@ USER, PASSWORD = "CONTOSO\\service", "right"
 TOKEN = "token-of-entra"
 
 BEFORE, AFTER = "before", "after"  # the connection breaks off before or after the server did what it was asked
+HANG = "hang"  # no answer, until the test is over
 
 M = "http://schemas.microsoft.com/exchange/services/2006/messages"
 T = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -38,6 +41,7 @@ class Sent:
     bcc: tuple[str, ...]
     message_id: str
     kept: bool
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def parsed(self) -> email.message.EmailMessage:
@@ -65,8 +69,8 @@ def busy(milliseconds: int) -> Response:
 
 @dataclass
 class EwsServer:
-    """`faults` maps CreateItem, GetFolder or FindItem to what happens there instead: a `refusal`, a Response, BEFORE
-    or AFTER; one a time."""
+    """`faults` maps CreateItem, GetFolder or FindItem to what happens there instead: a `refusal`, a Response, BEFORE,
+    AFTER or HANG; one a time."""
 
     tls: ssl.SSLContext | None = None
     authentication: str = "basic"
@@ -78,6 +82,7 @@ class EwsServer:
     versions: list[str] = field(default_factory=list)
     impersonated: list[str] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._http = HttpsServer(self._answer_to, self.tls)
@@ -92,6 +97,7 @@ class EwsServer:
         await self._http.start()
 
     async def stop(self) -> None:
+        self.let_go.set()
         await self._http.stop()
 
     async def _answer_to(self, request: Request) -> Response | str:
@@ -105,7 +111,9 @@ class EwsServer:
         self.operations.append(operation)
         self.versions.append(envelope.find("s:Header/t:RequestServerVersion", _NAMES).get("Version"))
         planned = self.faults[operation].pop(0) if self.faults[operation] else None
-        if planned == BEFORE:
+        if planned == HANG:
+            await self.let_go.wait()
+        if planned in (BEFORE, HANG):
             return DROP
         if isinstance(planned, Response):
             return planned
@@ -180,8 +188,10 @@ class EwsServer:
         if planned:
             _, code, text = planned.split(" ", 2)
             return _response("FindItem", "", code, text)
-        wanted = envelope.find("s:Body//t:Constant", _NAMES).get("Value")
-        found = [one for one in self.sent if one.kept and one.message_id == wanted]
+        wanted = envelope.find("s:Body//t:IsEqualTo//t:Constant", _NAMES).get("Value")
+        since = envelope.find("s:Body//t:IsGreaterThanOrEqualTo//t:Constant", _NAMES)
+        begin = datetime.min.replace(tzinfo=UTC) if since is None else datetime.fromisoformat(since.get("Value"))
+        found = [one for one in self.sent if one.kept and one.message_id == wanted and one.at >= begin]
         items = "".join(
             f'<t:Message><t:ItemId Id="{number}" ChangeKey="1"/></t:Message>' for number, _ in enumerate(found)
         )

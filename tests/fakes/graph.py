@@ -16,6 +16,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -47,6 +48,13 @@ class Sent:
     files: dict[str, bytes] = field(default_factory=dict)
     attached: list[dict[str, Any]] = field(default_factory=list)  # what was said of each of a draft's files
     kept: bool = True
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """As it is in Sent Items."""
+        to = [{"emailAddress": {"address": address}} for address in sorted(self.recipients)]
+        return {"id": "1", "sentDateTime": self.at.isoformat().replace("+00:00", "Z"), "toRecipients": to}
 
     @property
     def parsed(self) -> email.message.EmailMessage:
@@ -378,7 +386,7 @@ class GraphServer:
         if "/mailFolders/" in request.path:
             condition = parse_qs(urlsplit(request.target).query)["$filter"][0]
             wanted = re.fullmatch(r"internetMessageId eq '(.*)'", condition)[1].replace("''", "'")
-            found = [{"id": "1"} for sent in self.sent if sent.kept and sent.message_id == wanted]
+            found = [one.item for one in self.sent if one.kept and one.message_id == wanted]
             return _json(200, {"value": found})
         draft = self._found(request)
         return _json(200, {"id": draft.id, "isDraft": draft.is_draft}) if draft else _NOT_FOUND

@@ -14,7 +14,7 @@ import azure.functions as func
 
 from email_core.assembly import connect, install, utc_now
 from email_core.parameters import Parameters
-from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
+from email_core.providers.base import Envelope, Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord
 from email_core.secret_store.base import SecretStore
 from email_core.secret_store.memory import MemorySecrets
@@ -96,10 +96,14 @@ class IdleProvider(Provider):
     def __init__(self) -> None:
         self.outcome = Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
         self.submissions: list[Submission] = []
+        self.discarded: list[str | None] = []
 
     async def submit(self, submission: Submission) -> Outcome:
         self.submissions.append(submission)
         return self.outcome
+
+    async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
+        self.discarded.append(envelope.handle)
 
 
 class RecordingStore(MemoryEmailStore):

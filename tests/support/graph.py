@@ -17,6 +17,7 @@ from email_core.parameters import Parameters
 from email_core.providers.base import Submission
 from email_core.providers.entra import Identity, Tokens
 from email_core.providers.graph import GraphProvider, GraphSettings
+from email_core.providers.login_session import LoginSession
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.memory import MemoryMailboxStore
@@ -104,7 +105,7 @@ def graph_settings(server: GraphServer, **parameters: Any) -> GraphSettings:
 
 def login_client() -> requests.Session:
     """msal's own kind of client, which trusts the stand-in whatever the environment says."""
-    session = requests.Session()
+    session = LoginSession(5.0)
     session.trust_env = False
     session.mount("https://", _Adapter())
     return session

@@ -229,6 +229,13 @@ ENTRA = [
         400,
         entra(50126, "Error validating credentials due to invalid username.", "invalid_grant"),
     ),
+    (
+        "entra-redirected",
+        "credential",
+        None,
+        "no token to sign in with: the token endpoint sends elsewhere: it names another address, to which nothing was "
+        "sent",
+    ),
     ("entra-busy", "auth", None, "no token to sign in with: the token endpoint cannot be reached: ConnectTimeout"),
     (
         "tls-certificate-untrusted",
@@ -899,6 +906,10 @@ GRAPH = [
         graph("ErrorInvalidUser", "The requested user 'ann@contoso.com' is invalid."),
     ),
     ("graph-sender-not-found", "request", 404, graph("ResourceNotFound", "Resource could not be discovered.")),
+    ("graph-sender-not-found", "request", 400, graph("ErrorNonExistentMailbox", "The mailbox does not exist.")),
+    ("graph-mailbox-not-enabled", "request", 400, graph("ErrorMailboxDisabled", "The mailbox is disabled.")),
+    ("graph-mailbox-not-enabled", "request", 400, graph("ErrorAccountDisabled", "The account is disabled.")),
+    ("graph-mailbox-not-enabled", "request", 400, graph("BadRequest", "The account has been disabled.")),
     (
         "graph-extension-error",
         "request",
@@ -937,6 +948,12 @@ GRAPH = [
     ),
 ]
 EXCHANGE = [
+    (
+        "exchange-sign-in-page",
+        "auth",
+        401,
+        "UnauthorizedError: a sign-in page stands in front of Exchange Web Services",
+    ),
     ("exchange-online-has-no-ews", "request", 403, "EWS access is blocked for this organization."),
     ("exchange-online-has-no-ews", None, None, "the endpoint is that of Exchange Online"),
     (

@@ -166,6 +166,17 @@ SECTION = Section(
             ),
         ),
         entry(
+            "entra-redirected",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "The token endpoint sends the sign-in to another address",
+            "Entra's own does not do that: a proxy or a portal answers in its place, or its address in the parameters "
+            "is another's. The secret was not sent on.",
+            "See that the app's network lets it reach login.microsoftonline.com without a portal, and that "
+            "`graph_login_address`, `smtp_token_authority` or `exchange_token_authority` is right.",
+            Match(text=(r"token endpoint sends elsewhere",)),
+        ),
+        entry(
             "entra-busy",
             Category.TRANSIENT,
             Retry.SOON,

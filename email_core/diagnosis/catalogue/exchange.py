@@ -48,6 +48,17 @@ SECTION = Section(
             Match(names=("ErrorAccountDisabled", "ErrorPasswordExpired", "ErrorPasswordChangeRequired")),
         ),
         entry(
+            "exchange-sign-in-page",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "A sign-in page stands in front of Exchange Web Services",
+            "A proxy or the mobile access of a firewall asks for a password in a form, which no program fills in. It "
+            "handed nothing on to the server.",
+            "Have the path /EWS excluded from signing in by form there (pre-authentication), or give the server's own "
+            "address in `exchange_server`.",
+            Match(text=(r"sign-in page stands in front of",)),
+        ),
+        entry(
             "exchange-credentials-refused",
             Category.CREDENTIALS,
             Retry.NO,

@@ -70,7 +70,7 @@ SECTION = Section(
             Category.CONFIGURATION,
             Retry.NO,
             "The sender's mailbox cannot be used through Graph",
-            "It is inactive, soft-deleted, has no licence, or lives on an Exchange Server of your own.",
+            "It is disabled, inactive, soft-deleted, has no licence, or lives on an Exchange Server of your own.",
             "Give the user an Exchange Online licence or another sender; a mailbox on Exchange Server sends through "
             "the provider exchange or smtp.",
             Match(
@@ -78,8 +78,11 @@ SECTION = Section(
                     "MailboxNotEnabledForRESTAPI",
                     "MailboxNotSupportedForRESTAPI",
                     "MailboxNotHostedInExchangeOnline",
+                    *("ErrorMailboxDisabled", "ErrorAccountDisabled", "ErrorInvalidLicense"),
+                    *("ErrorMailboxConfiguration", "ErrorUserNotAllowedByPolicy"),
                 )
             ),
+            Match(text=(r"(?:mailbox|account|user) (?:is |has been )?(?:disabled|inactive)",)),
         ),
         entry(
             "graph-sender-not-found",
@@ -93,6 +96,7 @@ SECTION = Section(
                 names=(
                     *("ResourceNotFound", "Request_ResourceNotFound", "ErrorInvalidUser", "MailboxNotFound"),
                     *("OrganizationFromTenantGuidNotFound", "ErrorUserNotFound", "UserNotFound"),
+                    *("ErrorNonExistentMailbox", "ErrorNonPrimarySmtpAddress"),
                 )
             ),
             Match(status=(404,)),

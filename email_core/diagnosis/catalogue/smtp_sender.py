@@ -96,7 +96,7 @@ SECTION = Section(
         entry(
             "smtp-sender-banned",
             Category.BLOCKED,
-            Retry.NO,
+            Retry.LATER,
             "The sender is banned from sending",
             "Too much of what the account sent looked like spam: it may have been taken over. Exchange Online lists it "
             "as a restricted entity.",
@@ -116,7 +116,7 @@ SECTION = Section(
         entry(
             "smtp-tenant-blocked",
             Category.BLOCKED,
-            Retry.NO,
+            Retry.LATER,
             "Exchange Online has stopped the whole organization's sending",
             "Most of the tenant's mail looked suspicious, or it is new or a trial.",
             "See who sends what (Exchange admin centre > Mail flow > Message trace) and mend that, then let "
@@ -132,7 +132,7 @@ SECTION = Section(
         entry(
             "smtp-address-not-accepted",
             Category.BLOCKED,
-            Retry.NO,
+            Retry.LATER,
             "Mail is not accepted from this IP address",
             "The mail service or the recipient's does not trust the address that the mail comes from.",
             "With Exchange Online: ask Microsoft's support, or delist the address at https://sender.office.com. Send "
@@ -148,7 +148,7 @@ SECTION = Section(
         entry(
             "smtp-domain-not-registered",
             Category.BLOCKED,
-            Retry.NO,
+            Retry.LATER,
             "The sender's domain is not registered with Exchange Online",
             "Mail of domains that are not accepted domains of the tenant is stopped.",
             "Add and verify the sender's domain: Microsoft 365 admin centre > Settings > Domains.",

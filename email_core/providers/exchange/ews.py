@@ -4,7 +4,9 @@ No retry of its own (FailFast): its other policy may send a message twice after 
 """
 
 import logging
+import re
 from contextlib import suppress
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -22,7 +24,7 @@ from exchangelib import (
     Message,
     OAuth2AuthorizationCodeCredentials,
 )
-from exchangelib.errors import MalformedResponseError
+from exchangelib.errors import MalformedResponseError, UnauthorizedError
 from exchangelib.items import SEND_AND_SAVE_COPY, SEND_ONLY, SEND_TO_NONE
 from exchangelib.properties import DistinguishedFolderId
 from exchangelib.protocol import BaseProtocol, FailFast, Protocol, close_connections
@@ -41,7 +43,8 @@ from requests.adapters import HTTPAdapter
 from email_core.providers.exchange.outcome import GATEWAY_LOST_IT
 from email_core.providers.exchange.settings import ExchangeSettings
 
-REQUEST_SECONDS = 80  # shorter than a mailbox's slot may be in use without a word
+REQUEST_SECONDS = 70  # for each piece of an answer: shorter than the provider waits for all of it
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 VERSIONS = {
     "2010_sp2": EXCHANGE_2010_SP2,
@@ -50,6 +53,7 @@ VERSIONS = {
     "2016": EXCHANGE_2016,
     "2019": EXCHANGE_2019,
 }
+_ASKS_FOR_PASSWORD = re.compile(rb"<input\b[^>]*\btype\s*=\s*[\"']?password\b", re.IGNORECASE)
 AUTHENTICATION = {"basic": BASIC, "ntlm": NTLM, "oauth": OAUTH2}
 
 
@@ -83,9 +87,13 @@ class Ews:
         if answer is None:
             raise MalformedResponseError("No answer for the message")
 
-    def has_sent(self, mailbox: str, message_id: str, *, credential: str) -> bool:
-        account = self._account(mailbox, credential)
-        return bool(account.sent.filter(message_id=message_id).exists())
+    def has_sent(self, mailbox: str, message_id: str, since: datetime | None, *, credential: str) -> bool:
+        """An email that was sent before `since` is another: an app that hands in finished MIME may use a Message-ID
+        again."""
+        found = self._account(mailbox, credential).sent.filter(message_id=message_id)
+        if since is not None:
+            found = found.filter(datetime_sent__gte=since.astimezone(UTC) - CLOCKS_DIFFER)
+        return bool(found.exists())
 
     def close(self) -> None:
         close_connections()
@@ -145,10 +153,20 @@ class _ByStatus(FailFast):  # type: ignore[misc]  # it has no annotations
     the server behind them, which may have sent the message."""
 
     def raise_response_errors(self, response: Any) -> None:
+        if response.status_code == 200 and _is_sign_in_page(response):
+            raise UnauthorizedError("a sign-in page stands in front of Exchange Web Services")
         if response.status_code in GATEWAY_LOST_IT:
             raise MalformedResponseError(f"Code: {response.status_code}")
         response.headers.pop("connection", None)
         super().raise_response_errors(response)
+
+
+def _is_sign_in_page(response: Any) -> bool:
+    """Of a proxy that asks for the password in a form, and hands nothing on before it has it. Another page of HTML may
+    be one that a filter put in the place of the server's own answer."""
+    content = response.content
+    is_html = response.headers.get("content-type", "").lower().startswith("text/html")
+    return is_html and b"envelope" not in content.lower() and _ASKS_FOR_PASSWORD.search(content) is not None
 
 
 class _Send(CreateItem):  # type: ignore[misc]  # it has no annotations

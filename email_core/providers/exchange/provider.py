@@ -4,10 +4,14 @@ import asyncio
 import importlib
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from email_core.content import whole
 from email_core.errors import SecretFault, SecretUnreadable, StorageUnavailable
+from email_core.few_threads import FewThreads, NotInTime
 from email_core.mailbox_slots import MailboxSlots, NoSlot, StillInUse
 from email_core.providers.base import Envelope, Outcome, OutcomeKind, Proof, Provider, Steps, Submission
 from email_core.providers.entra import NoToken, Tokens
@@ -20,6 +24,9 @@ from email_core.secret_store.base import SecretName, SecretStore
 if TYPE_CHECKING:
     from email_core.providers.exchange.ews import Ews
 
+CALL_SECONDS = 80.0  # for a whole answer, and a large email has longer
+SLOWEST_UPLOAD = 100_000  # octets a second
+STILL_IN_USE_EVERY = 60.0  # seconds: a slot is lost after more without a word
 MOST_OCTETS = 45_000_000  # EWS takes requests of 64 MB, and base64 adds a third
 
 logger = logging.getLogger(__name__)
@@ -55,6 +62,7 @@ class ExchangeProvider(Provider):
         self._slots = slots
         self._tokens = tokens
         self._ews: Ews | None = None
+        self._threads = FewThreads(settings.concurrency, "ews")
         for warning in self.warnings:
             logger.warning(warning)
 
@@ -80,10 +88,9 @@ class ExchangeProvider(Provider):
         try:
             async with self._slots.slot(mailbox):
                 credential = await self._credential()
-                found = await asyncio.to_thread(
-                    self._server().has_sent, mailbox, envelope.message_id, credential=credential
-                )
-        except (NoSlot, StorageUnavailable, _NoCredential):
+                look = partial(self._server().has_sent, mailbox, envelope.message_id, envelope.since)
+                found = await self._threads.run(CALL_SECONDS, partial(look, credential=credential))
+        except (NoSlot, StorageUnavailable, _NoCredential, NotInTime):
             return Proof.LATER
         except Exception as error:  # noqa: BLE001 - exchangelib raises its own, and those of what it is made of
             kind = outcome_of_error(error, self._settings.address).kind
@@ -136,26 +143,28 @@ class ExchangeProvider(Provider):
         try:
             credential = await self._credential()
             await still_in_use()
-            outcome = await self._sent(mailbox, mime, submission, credential)
+            outcome = await self._sent(mailbox, mime, submission, credential, still_in_use)
             if outcome.stage == "auth":
                 changed = await self._credential(instead_of=credential)
                 if changed != credential:
                     await still_in_use()
-                    outcome = await self._sent(mailbox, mime, submission, changed)
+                    outcome = await self._sent(mailbox, mime, submission, changed, still_in_use)
         except _NoCredential as failure:
             return failure.outcome
         return outcome
 
-    async def _sent(self, mailbox: str, mime: bytes, submission: Submission, credential: str) -> Outcome:
+    async def _sent(
+        self, mailbox: str, mime: bytes, submission: Submission, credential: str, still_in_use: StillInUse
+    ) -> Outcome:
+        send = partial(self._server().send, mailbox, mime, message_id=submission.message_id, bcc=submission.bcc)
+        seconds = min(CALL_SECONDS + len(mime) / SLOWEST_UPLOAD, submission.seconds)
         try:
-            await asyncio.to_thread(
-                self._server().send,
-                mailbox,
-                mime,
-                message_id=submission.message_id,
-                bcc=submission.bcc,
-                credential=credential,
-            )
+            async with _kept(still_in_use):
+                await self._threads.run(seconds, partial(send, credential=credential))
+        except NotInTime as error:
+            kind = OutcomeKind.UNCONFIRMED if error.began else OutcomeKind.TRANSIENT
+            words = f"the answer to the content was lost: {error}" if error.began else str(error)
+            return Outcome(kind=kind, reply=words, stage="request")
         except Exception as error:  # noqa: BLE001 - exchangelib raises its own, and those of what it is made of
             return outcome_of_error(error, self._settings.address)
         return Outcome(kind=OutcomeKind.DELIVERED, reply="Exchange Server took it", stage="request", code=200)
@@ -181,6 +190,23 @@ class ExchangeProvider(Provider):
         if self._ews is None:
             self._ews = importlib.import_module("email_core.providers.exchange.ews").Ews(self._settings)
         return self._ews
+
+
+@asynccontextmanager
+async def _kept(still_in_use: StillInUse) -> AsyncIterator[None]:
+    """A slot, for as long as this takes."""
+    renewal = asyncio.create_task(_renew(still_in_use))
+    try:
+        yield
+    finally:
+        renewal.cancel()
+
+
+async def _renew(still_in_use: StillInUse) -> None:
+    while True:
+        await asyncio.sleep(STILL_IN_USE_EVERY)
+        with suppress(StorageUnavailable):  # what is sent is sent, with the slot or without
+            await still_in_use()
 
 
 class _NoCredential(Exception):

@@ -7,6 +7,7 @@ json_message  a message as Graph's JSON, where it is not to be kept in Sent Item
 large         a large message in two: what a draft is made of, and its files
 upload        the files, in ranges
 draft         a draft: made, filled, sent
+sent_item     whether an item of Sent Items is the email
 provider      all of them together
 """
 

@@ -1,12 +1,14 @@
 """A message as a draft: made in the mailbox, filled with its files, sent (facts/graph.md, "Draft path").
 
 Its immutable id is kept before it is sent: after a lost answer Graph is asked what became of it, and what is still a
-draft is sent, not made again.
+draft is sent, not made again. While its files are on their way the id is kept as `unfinished`: where the worker dies
+then, the next attempt deletes that draft and makes another.
 """
 
 import asyncio
 import base64
 import logging
+import re
 from dataclasses import replace
 
 from email_core.diagnosis import diagnose
@@ -20,6 +22,10 @@ from email_core.providers.graph.outcome import PROVIDER, Refused
 from email_core.providers.graph.upload import Pause, Upload
 
 IMMUTABLE_IDS = {"Prefer": 'IdType="ImmutableId"'}  # else an id changes when the draft moves to Sent Items
+UNFINISHED = "unfinished:"  # before the kept id of a draft that nobody has sent, as its files are not all there
+
+# As Graph writes ids. They become a part of addresses: one with dots in it could lead elsewhere.
+_ID = re.compile(r"[A-Za-z0-9+/=_-]+")
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +53,9 @@ class Draft:
         handle = self._submission.handle
         if not handle:
             return await self._make_and_send()
+        if handle.startswith(UNFINISHED):
+            await self._delete(handle.removeprefix(UNFINISHED))
+            return await self._make_and_send()
         try:
             return await self._send(handle)
         except Refused as refused:
@@ -63,6 +72,8 @@ class Draft:
             return Outcome(kind=OutcomeKind.PERMANENT, reply=f"the message is too large: {reason}", stage="request")
         draft = await self._make(with_bcc(inside, self._submission.bcc))
         try:
+            if files:
+                await self._submission.keep_handle(UNFINISHED + draft)
             upload = Upload(self._client, self._mailbox, draft, self._trace, pause=self._pause)
             await upload.run(self._submission.content, files)
             await self._submission.keep_handle(draft)
@@ -94,7 +105,7 @@ class Draft:
                 raise Refused(without_permission(refused, size, MOST_INSIDE), refused.answer) from refused
             raise
         draft = answer.member("id")
-        if not isinstance(draft, str) or not draft:
+        if not isinstance(draft, str) or not _ID.fullmatch(draft):
             outcome = Outcome(kind=OutcomeKind.TRANSIENT, reply="Graph named no draft", stage="request")
             raise Refused(outcome, answer)
         return draft
@@ -118,18 +129,16 @@ class Draft:
         return Outcome(kind=OutcomeKind.DELIVERED, reply=answer.words, stage="request", code=answer.status)
 
     async def _delete(self, draft: str) -> None:
-        """So that nobody finds it among their drafts. It does no harm where it stays."""
-        try:
-            await self._client.call(
-                "delete",
-                "DELETE",
-                message_path(self._mailbox, draft),
-                trace=self._trace,
-                wanted={204},
-                headers=IMMUTABLE_IDS,
-            )
-        except Refused as refused:
-            logger.info("a draft that is not needed any more stays: %s", where(refused))
+        await delete_draft(self._client, self._mailbox, draft, self._trace)
+
+
+async def delete_draft(client: GraphClient, mailbox: str, draft: str, trace: Trace) -> None:
+    """So that nobody finds it among their drafts. It does no harm where it stays."""
+    try:
+        path = message_path(mailbox, draft)
+        await client.call("delete", "DELETE", path, trace=trace, wanted={204}, headers=IMMUTABLE_IDS)
+    except Refused as refused:
+        logger.info("a draft that is not needed any more stays: %s", where(refused))
 
 
 def _lacks_permission(refused: Refused) -> bool:

@@ -4,6 +4,7 @@ The content is never in memory as a whole: it is read twice, piece by piece, and
 boundaries around it (RFC 2046). CRLF line ends are the content's own promise.
 """
 
+import asyncio
 import binascii
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -99,9 +100,10 @@ class _Reader:
 
 
 async def _pieces(content: Content) -> AsyncGenerator[bytes, None]:
-    """Smaller than those of a blob, as each is copied several times on its way."""
+    """Smaller than those of a blob, as each is copied several times on its way; and others have a turn between."""
     async for piece in content.chunks():
         for start in range(0, len(piece), PIECE):
+            await asyncio.sleep(0)
             yield piece[start : start + PIECE]
 
 
@@ -127,9 +129,12 @@ class _Part:
     raw: bytes
     head: EmailMessage
     level: _Level | None
+    is_file: bool = field(init=False)  # worked out once: a part may come in millions of pieces
 
-    @property
-    def is_file(self) -> bool:
+    def __post_init__(self) -> None:
+        self.is_file = self._can_be_taken_out()
+
+    def _can_be_taken_out(self) -> bool:
         level = self.level
         if level is None or not level.takes_files or (level.kind == "multipart/related" and level.parts == 1):
             return False
@@ -186,6 +191,7 @@ class _Scanner:
         self._is_head = True
         self._lead = b""  # the boundary before a head
         self._levels: list[_Level] = []
+        self._boundaries: dict[bytes, tuple[_Level | None, bool]] = {}  # of the levels that are open
         self._in_part = False
         self._parts = 0
         self._heads = 0
@@ -203,7 +209,7 @@ class _Scanner:
             yield _End()
 
     def _scan(self, *, is_last: bool) -> Iterator[_Event]:
-        at = 0
+        at = seek = 0  # what is between them is known to be no boundary
         while True:
             if self._is_head:
                 end = _end_of_head(self._buffer, at)
@@ -215,10 +221,11 @@ class _Scanner:
                 yield self._head(self._buffer[at:end])
                 # A boundary may follow at once: the line end before it is then the head's own.
                 self._buffer, at, self._added = b"\r\n" + self._buffer[end:], 0, 2
+                seek = 0
                 continue
-            found = self._buffer.find(_DELIMITER, at)
+            found = self._buffer.find(_DELIMITER, seek)
             if found < 0:
-                stop = len(self._buffer) if is_last else max(len(self._buffer) - len(_DELIMITER) + 1, at)
+                stop = len(self._buffer) if is_last else max(len(self._buffer) - len(_DELIMITER) + 1, seek)
                 yield from self._body(at, stop)
                 at = max(stop, at)
                 break
@@ -230,15 +237,14 @@ class _Scanner:
             after = len(self._buffer) if line_end < 0 else line_end
             level, closes = self._boundary(self._buffer[found + 4 : min(after, found + LONGEST_BOUNDARY_LINE)])
             if level is None:
-                yield from self._body(at, found + len(_DELIMITER))
-                at = found + len(_DELIMITER)
+                seek = found + len(_DELIMITER)
                 continue
             yield from self._body(at, found)
             # The line end stays where the level is over: it may be that of the next boundary.
             stop = after if closes else min(after + 2, len(self._buffer))
             raw = self._buffer[found + self._fake(found) : stop]
             yield from self._close(level, closes, raw)
-            at = stop
+            at = seek = stop
         self._buffer = self._buffer[at:]
         if at:
             self._added = max(self._added - at, 0)
@@ -256,13 +262,13 @@ class _Scanner:
 
     def _boundary(self, line: bytes) -> tuple[_Level | None, bool]:
         """The innermost level that the line is a boundary of, and whether it is the last one."""
-        line = line.rstrip(b" \t")
-        for level in reversed(self._levels):
-            if line == level.boundary:
-                return level, False
-            if line == level.boundary + b"--":
-                return level, True
-        return None, False
+        return self._boundaries.get(line.rstrip(b" \t"), (None, False))
+
+    def _levels_changed(self) -> None:
+        """A large message may have a million lines that only look like boundaries: each is looked up, not compared."""
+        self._boundaries = {}
+        for level in self._levels:
+            self._boundaries |= {level.boundary: (level, False), level.boundary + b"--": (level, True)}
 
     def _close(self, level: _Level, closes: bool, raw: bytes) -> Iterator[_Event]:
         if self._in_part:
@@ -272,8 +278,10 @@ class _Scanner:
             yield _Between(b"", closes=self._levels.pop())
         if closes:
             self._levels.pop()
+            self._levels_changed()
             yield _Between(raw, closes=level)
         else:
+            self._levels_changed()
             level.parts += 1
             self._lead = raw
             self._is_head = True
@@ -289,6 +297,7 @@ class _Scanner:
         if boundary and kind.startswith("multipart/"):
             takes_files = kind in _TAKES_FILES and all(level.kind in _TRANSPARENT for level in self._levels)
             self._levels.append(_Level(boundary.encode("utf-8", "surrogateescape"), kind, takes_files))
+            self._levels_changed()
             if parent:
                 parent.kept += 1
             return _Between(raw)

@@ -20,10 +20,11 @@ from email_core.providers.base import BEFORE_MAIL, Envelope, Outcome, OutcomeKin
 from email_core.providers.entra import Tokens
 from email_core.providers.features import Features
 from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
-from email_core.providers.graph.draft import IMMUTABLE_IDS, Draft
+from email_core.providers.graph.draft import IMMUTABLE_IDS, UNFINISHED, Draft, delete_draft
 from email_core.providers.graph.json_message import json_message
 from email_core.providers.graph.large import MOST_INSIDE
 from email_core.providers.graph.outcome import Refused, asks_for_less
+from email_core.providers.graph.sent_item import LOOKED_AT, MOST_OF_ONE_ID, is_the_sent_one
 from email_core.providers.graph.settings import GraphSettings
 from email_core.providers.graph.upload import Pause
 from email_core.providers.sender_dns import EXCHANGE_ONLINE
@@ -102,6 +103,17 @@ class GraphProvider(Provider):
         except Refused as refused:
             outcome = refused.outcome  # what pauses the provider says nothing of this email
             return Proof.LATER if outcome.kind in _PASSING or outcome.stage in BEFORE_MAIL else Proof.NONE
+
+    async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
+        """Its draft, where nobody can have sent it. Raises Refused, or what `slot` raises."""
+        handle = envelope.handle or ""
+        if in_doubt and not handle.startswith(UNFINISHED):
+            return
+        mailbox = self._mailbox(envelope)
+        async with self._slots.slot(mailbox) as still_in_use:
+            trace = Trace(still_in_use)
+            if await self._proof_of_draft(mailbox, handle, trace) is Proof.NOT_SENT:
+                await delete_draft(self._client, mailbox, handle.removeprefix(UNFINISHED), trace)
 
     def _steps(self, submission: Submission | None) -> Steps:
         return Steps(("credential", *("request",) * bool(submission)), time.monotonic)
@@ -185,9 +197,11 @@ class GraphProvider(Provider):
             return await self._proof_of_draft(mailbox, envelope.handle, trace)
         if not self._settings.saves_to_sent_items:
             return Proof.NONE
-        return await self._proof_of_sent_items(mailbox, envelope.message_id, trace)
+        return await self._proof_of_sent_items(mailbox, envelope, trace)
 
     async def _proof_of_draft(self, mailbox: str, draft: str, trace: Trace) -> Proof:
+        if draft.startswith(UNFINISHED):
+            return Proof.NOT_SENT
         path = f"{message_path(mailbox, draft)}?$select=isDraft"
         answer = await self._client.call("proof", "GET", path, trace=trace, wanted={200, 404}, headers=IMMUTABLE_IDS)
         is_draft = answer.member("isDraft")
@@ -195,12 +209,15 @@ class GraphProvider(Provider):
             return Proof.LATER  # on its way from one folder to another it is in none
         return Proof.NOT_SENT if is_draft else Proof.SENT
 
-    async def _proof_of_sent_items(self, mailbox: str, message_id: str, trace: Trace) -> Proof:
+    async def _proof_of_sent_items(self, mailbox: str, envelope: Envelope, trace: Trace) -> Proof:
         """Needs Mail.Read. That it is not there proves nothing: it may be on its way."""
-        condition = quote(f"internetMessageId eq '{message_id.replace(chr(39), chr(39) * 2)}'", safe="")
-        path = f"{mailbox_path(mailbox)}/mailFolders/sentitems/messages?$filter={condition}&$select=id&$top=1"
+        condition = quote(f"internetMessageId eq '{envelope.message_id.replace(chr(39), chr(39) * 2)}'", safe="")
+        query = f"$filter={condition}&$select={','.join(LOOKED_AT)}&$top={MOST_OF_ONE_ID}"
+        path = f"{mailbox_path(mailbox)}/mailFolders/sentitems/messages?{query}"
         answer = await self._client.call("proof", "GET", path, trace=trace, wanted={200})
-        return Proof.SENT if answer.member("value") else Proof.NONE
+        found = answer.member("value")
+        items = found if isinstance(found, list) else []
+        return Proof.SENT if any(is_the_sent_one(item, envelope) for item in items) else Proof.NONE
 
 
 def _finite(seconds: float) -> float | None:

@@ -56,6 +56,7 @@ class ScriptedProvider(Provider):
         self.submissions: list[Submission] = []
         self.proof = Proof.NONE
         self.handle: str | None = None
+        self.discarded: list[tuple[str | None, bool]] = []
 
     async def submit(self, submission: Submission) -> Outcome:
         self.submissions.append(submission)
@@ -68,6 +69,9 @@ class ScriptedProvider(Provider):
 
     async def was_sent(self, envelope: Envelope) -> Proof:
         return self.proof
+
+    async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
+        self.discarded.append((envelope.handle, in_doubt))
 
 
 class World:
@@ -164,6 +168,7 @@ async def test_provider_gets_the_envelope_and_the_content():
             bcc=("eve@example.com",),
             message_id=record.message_id,
             content=InlineContent(MIME),
+            since=record.created_at,
             seconds=329 + record.size / 25_000,  # of a lease of 360
         )
     ]
@@ -856,3 +861,36 @@ async def test_email_of_a_paused_provider_still_expires():
     world.clock.advance(seconds=30)
     await world.delivery.answer(bell)
     assert (await world.record(bell)).status is Status.EXPIRED
+
+
+# ---- what the provider keeps of an email that has ended
+
+
+@pytest.mark.parametrize(
+    ("outcome", "about", "discarded"),
+    [
+        (REFUSED, {}, [("draft", False)]),
+        (DELIVERED, {}, []),
+        (BUSY, {}, []),
+        (None, {"expires_at": NOON, "handle": "draft"}, [("draft", False)]),
+        (None, {"expires_at": NOON}, []),
+    ],
+)
+async def test_draft_of_an_email_that_ends_unsent_is_discarded(outcome, about, discarded):
+    world = World(*[outcome] * bool(outcome))
+    world.provider.handle = "draft"
+    await world.delivery.answer(await world.keep(email(**about)))
+    assert world.provider.discarded == discarded
+
+
+async def test_draft_of_an_email_that_may_have_been_sent_is_discarded_with_that_doubt():
+    world = World()
+    await world.delivery.answer(await world.keep(in_doubt(expires_at=NOON, handle="draft")))
+    assert world.provider.discarded == [("draft", True)]
+
+
+@pytest.mark.parametrize(("tries", "since"), [(1, NOON - timedelta(minutes=1)), (21, NOON - timedelta(minutes=2))])
+def test_no_attempt_began_before_the_first_one_that_is_kept_or_the_email_itself(tries, since):
+    attempt = Attempt(NOON - timedelta(minutes=1), "smtp", "transient", "421", 0.1)
+    record = email(NOON - timedelta(minutes=2), attempts=(attempt,), tries=tries)
+    assert record.first_tried_at == since

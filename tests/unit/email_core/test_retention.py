@@ -4,7 +4,9 @@ import pytest
 
 from email_core.delivery_state import Event, Status
 from email_core.idempotency import KEPT, KeyUse
+from email_core.leftovers import Leftovers
 from email_core.parameters import Parameters
+from email_core.providers.base import Provider
 from email_core.record import EmailRecord
 from email_core.retention import Retention
 from email_core.stores.memory import MemoryEmailStore, MemoryIdempotencyStore
@@ -13,13 +15,32 @@ from tests.support.emails import NOON, Clock, email
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
+class DiscardingProvider(Provider):
+    """Remembers what it was asked to discard, and with which doubt."""
+
+    def __init__(self) -> None:
+        self.discarded: list[tuple[str | None, bool]] = []
+
+    async def submit(self, submission):
+        raise AssertionError("nothing is sent here")
+
+    async def discard(self, envelope, *, in_doubt):
+        self.discarded.append((envelope.handle, in_doubt))
+        raise RuntimeError("and it did not work")
+
+
 class World:
     def __init__(self, **parameters: int) -> None:
         self.clock = Clock()
         self.emails = MemoryEmailStore()
         self.keys = MemoryIdempotencyStore()
+        self.provider = DiscardingProvider()
         self.retention = Retention(
-            emails=self.emails, keys=self.keys, parameters=Parameters(**parameters), clock=self.clock
+            emails=self.emails,
+            keys=self.keys,
+            leftovers=Leftovers({"graph": self.provider}),
+            parameters=Parameters(**parameters),
+            clock=self.clock,
         )
 
     async def keep(self, *records: EmailRecord) -> None:
@@ -46,6 +67,13 @@ async def test_unsent_email_expires_when_its_time_is_over(about, status):
     await world.keep(record)
     report = await world.retention.expire(NOON + MINUTE)
     assert (await world.status(record), report.emails, report.finished) == (status, status is Status.EXPIRED, True)
+
+
+async def test_draft_of_an_email_that_expires_is_discarded():
+    world, record = World(), email(NOON - 30 * DAY, provider="graph", handle="draft")
+    await world.keep(record, email(NOON - DAY, provider="graph", handle="other"))
+    report = await world.retention.expire(NOON + MINUTE)
+    assert (report.emails, world.provider.discarded) == (1, [("draft", False)])
 
 
 async def test_parameter_says_after_how_many_days_mail_expires():

@@ -3,6 +3,7 @@
 import base64
 import logging
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -326,6 +327,14 @@ async def test_status_of_the_other_view_is_refused(doors):
 
 
 # ---- cancel
+
+
+async def test_draft_of_a_canceled_email_is_discarded(doors):
+    links = (await doors.accepted())["links"]
+    (stored,) = [one async for one in doors.emails.waiting((await doors.emails.unsettled_partitions())[0])]
+    await doors.emails.update(stored, replace(stored.record, handle="draft"))
+    assert (await doors.post(links["cancel"])).status == 200
+    assert doors.provider.discarded == ["draft"]
 
 
 async def test_a_canceled_email_has_ended_and_cannot_be_canceled_again(doors):

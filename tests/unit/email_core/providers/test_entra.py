@@ -17,10 +17,19 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from email_core.errors import SecretFault, SecretUnreadable
-from email_core.providers.entra import EARLY_SECONDS, SAME_ANSWER_SECONDS, NoToken, Tokens, certificate
+from email_core.providers import entra
+from email_core.providers.entra import (
+    EARLY_SECONDS,
+    REDIRECTED,
+    SAME_ANSWER_SECONDS,
+    UNREACHABLE,
+    NoToken,
+    Tokens,
+    certificate,
+)
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
-from tests.fakes.graph import AFTER, CLIENT, SECRET, TENANT, TOKEN_LIVES, fault, refused_token
+from tests.fakes.graph import AFTER, CLIENT, HANG, SECRET, TENANT, TOKEN_LIVES, fault, refused_token
 from tests.fakes.https import Response
 from tests.support.emails import NOON, Clock
 from tests.support.graph import graph_server, graph_settings, login_client, moved
@@ -293,3 +302,24 @@ async def test_caller_that_is_canceled_takes_the_token_from_nobody():
         await asyncio.sleep(0)
         first.cancel()
         assert await second in one.server.tokens
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("step", ["discovery", "token"])
+async def test_secret_is_not_sent_where_the_endpoint_sends_it(status, step):
+    async with world() as one:
+        elsewhere = f"{one.server.address}/elsewhere/oauth2/v2.0/token"
+        one.server.faults[step] = [Response(status, headers={"location": elsewhere})]
+        with pytest.raises(NoToken) as raised:
+            await one.tokens.token()
+    assert (REDIRECTED in raised.value.words, raised.value.mends_itself) == (True, False)
+    assert not [one for one in one.server.requests if "elsewhere" in one.target]
+
+
+async def test_endpoint_that_never_comes_to_an_end_is_as_one_that_cannot_be_reached(monkeypatch):
+    monkeypatch.setattr(entra, "WHOLE_SECONDS", 0.3)
+    async with world() as one:
+        one.server.faults["token"] = [HANG]
+        with pytest.raises(NoToken) as raised:
+            await one.tokens.token()
+    assert (UNREACHABLE in raised.value.words, raised.value.mends_itself) == (True, True)

@@ -1,10 +1,12 @@
-"""What the network said, in the words of a person."""
+"""What the network said, in the words of a person; and what a diagnosis means for an email."""
 
 import httpx
 import pytest
 
+from email_core.diagnosis import diagnose
+from email_core.providers.base import OutcomeKind
 from email_core.providers.graph.outcome import outcome_of_network
-from email_core.providers.verdict import no_connection, place_of, words_of
+from email_core.providers.verdict import kind_of, no_connection, place_of, words_of
 
 
 def behind(client_s: Exception, cause: Exception) -> Exception:
@@ -43,3 +45,25 @@ def test_server_is_not_blamed_where_it_is_not_named():
 def test_place_of_an_address_has_its_port_or_the_usual_one():
     assert place_of("https://mail.contoso.com/EWS/Exchange.asmx") == ("mail.contoso.com", 443)
     assert place_of("https://127.0.0.1:8443") == ("127.0.0.1", 8443)
+
+
+MENDABLE = [  # by an administrator of the sending side, while the email waits
+    ("graph", 403, "403 ErrorAccountSuspend: Account suspended. Follow the instructions in your Inbox."),
+    ("graph", 400, "400 ErrorMailboxDisabled: The mailbox is disabled."),
+    ("graph", 400, "400 ErrorNonExistentMailbox: The mailbox does not exist."),
+    ("graph", 400, "400 ErrorInvalidLicense: The user has no licence."),
+    ("exchange", None, "ErrorAccountSuspend: Account suspended."),
+    ("exchange", None, "ErrorMailboxConfiguration: The mailbox is not right."),
+    ("smtp", 550, "550 5.7.501 Access denied, spam abuse detected. AS(4810)"),
+    ("smtp", 550, "550 5.1.8 Access denied, bad outbound sender AS(42004)"),
+    ("smtp", 550, "550 5.7.705 Access denied, tenant has exceeded threshold"),
+    ("smtp", 550, "550 5.7.750 Service unavailable. Client blocked from sending from unregistered domains"),
+    ("smtp", 550, "550 5.7.606 Access denied, banned sending IP [192.0.2.1]"),
+]
+
+
+@pytest.mark.parametrize(("provider", "code", "reply"), MENDABLE)
+def test_what_an_administrator_can_mend_ends_no_email(provider, code, reply):
+    stage = "mail" if provider == "smtp" else "request"
+    found = diagnose(provider=provider, stage=stage, code=code, reply=reply)
+    assert kind_of(found, stage, for_good=True) is not OutcomeKind.PERMANENT, found.id

@@ -12,11 +12,14 @@ import pytest
 from exchangelib.protocol import Protocol
 
 from email_core.content import InlineContent
+from email_core.diagnosis import diagnose
+from email_core.errors import StorageUnavailable
 from email_core.providers.base import OutcomeKind, Proof
+from email_core.providers.exchange import provider as provider_module
 from email_core.providers.exchange.provider import MOST_OCTETS
 from email_core.record import Mode
 from email_core.secret_store.base import SecretName
-from tests.fakes.ews import AFTER, BEFORE, PASSWORD, TOKEN, _response, busy, refusal
+from tests.fakes.ews import AFTER, BEFORE, HANG, PASSWORD, TOKEN, _response, busy, refusal
 from tests.fakes.https import Response
 from tests.support.azurite import ROOT
 from tests.support.ews import ews_server, exchange_provider
@@ -327,3 +330,57 @@ async def test_threads_send_side_by_side():
 def test_exchangelib_is_imported_only_when_it_is_used():
     source = "import sys, email_core.assembly, email_core.providers.exchange; sys.exit('exchangelib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", source], cwd=ROOT).returncode == 0
+
+
+# ---- a server that never comes to an end
+
+
+async def test_server_that_never_comes_to_an_end_holds_its_own_threads_and_no_email(monkeypatch):
+    monkeypatch.setattr(provider_module, "CALL_SECONDS", 0.3)
+    async with ews_server() as server, exchange_provider(server, exchange_mailbox_concurrency=1) as provider:
+        server.faults["CreateItem"] = [HANG]
+        in_its_thread, without_one = [await provider.submit(SUBMISSION) for _ in range(2)]
+        proof = await provider.was_sent(SUBMISSION)
+    assert (in_its_thread.kind, without_one.kind, proof) == (KINDS.UNCONFIRMED, KINDS.TRANSIENT, Proof.LATER)
+    assert server.operations == ["CreateItem"]
+
+
+async def test_slot_is_kept_while_a_large_email_is_on_its_way(monkeypatch):
+    monkeypatch.setattr(provider_module, "STILL_IN_USE_EVERY", 0.01)
+    said = asyncio.Event()
+
+    async def still_in_use():
+        said.set()
+        raise StorageUnavailable("test")
+
+    async with provider_module._kept(still_in_use):
+        await asyncio.wait_for(said.wait(), 5)
+
+
+@pytest.mark.parametrize(("minutes", "proof"), [(-4, Proof.SENT), (4, Proof.SENT), (6, Proof.NONE)])
+async def test_email_sent_before_this_one_was_handed_over_proves_nothing(minutes, proof):
+    async with ews_server() as server, exchange_provider(server) as provider:
+        await provider.submit(SUBMISSION)
+        since = server.sent[0].at + timedelta(minutes=minutes)
+        assert await provider.was_sent(replace(SUBMISSION, since=since)) is proof
+
+
+SIGN_IN = b'<html><form action="/owa/auth.owa"><input name="password" TYPE=password></form></html>'
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        (Response(200, SIGN_IN, HTML), KINDS.CONFIGURATION),  # no server behind it has heard of the email
+        (Response(200, b"<html>The request was rejected.</html>", HTML), KINDS.UNCONFIRMED),
+        (Response(200, SIGN_IN + b"<s:Envelope>", HTML), KINDS.UNCONFIRMED),
+        (Response(200, SIGN_IN, {"content-type": "text/xml"}), KINDS.UNCONFIRMED),
+    ],
+)
+async def test_sign_in_page_in_front_of_the_server_leaves_no_doubt(page, kind):
+    async with ews_server() as server:
+        server.faults["CreateItem"] = [page]
+        outcome = await submit(server)
+    found = diagnose(provider="exchange", stage=outcome.stage, code=outcome.code, reply=outcome.reply)
+    assert (outcome.kind, found.id == "exchange-sign-in-page") == (kind, kind is KINDS.CONFIGURATION)

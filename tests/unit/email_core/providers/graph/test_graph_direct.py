@@ -24,6 +24,7 @@ from email_core.providers.base import OutcomeKind, Proof
 from email_core.providers.graph.client import MOST_ANSWER, Trace
 from email_core.providers.graph.json_message import json_message
 from email_core.providers.graph.outcome import Refused
+from email_core.providers.graph.sent_item import is_the_sent_one
 from email_core.record import Mode
 from email_core.stores.memory import MemoryMailboxStore
 from tests.fakes.graph import AFTER, BEFORE, HANG, SEND, fault, throttled
@@ -407,6 +408,36 @@ async def test_sent_items_prove_that_it_was_sent():
         server.faults["sendMail"] = [AFTER]
         await provider.submit(SUBMISSION)
         assert await provider.was_sent(SUBMISSION) is Proof.SENT
+
+
+BOB, EVE, ANN = "bob@example.com", "eve@example.com", "ann@contoso.com"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("since", "recipients", "proof"),
+    [
+        (-4 * MINUTE, (BOB, EVE), Proof.SENT),  # clocks differ
+        (-6 * MINUTE, (BOB, EVE), Proof.NONE),  # before it was handed over: another email
+        (MINUTE, (BOB.upper(), EVE), Proof.SENT),
+        (MINUTE, ("alias@contoso.com", EVE), Proof.SENT),  # Exchange names a colleague by another address
+        (MINUTE, (ANN, "dan@example.com"), Proof.NONE),
+        (MINUTE, (BOB,), Proof.NONE),
+        (MINUTE, (BOB, EVE, ANN), Proof.NONE),
+    ],
+)
+async def test_another_email_with_the_same_message_id_proves_nothing(since, recipients, proof):
+    async with graph_server() as server, graph_provider(server) as provider:
+        await provider.submit(SUBMISSION)
+        envelope = replace(SUBMISSION, recipients=recipients, since=server.sent[0].at - since)
+        assert await provider.was_sent(envelope) is proof
+
+
+@pytest.mark.parametrize(
+    "item", [{"id": "1"}, {"sentDateTime": "soon"}, {"sentDateTime": None, "toRecipients": [7]}, 7]
+)
+def test_item_that_says_too_little_proves_nothing(item):
+    assert not is_the_sent_one(item, SUBMISSION)
 
 
 PROOFS = [

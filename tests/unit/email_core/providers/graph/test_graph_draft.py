@@ -13,11 +13,13 @@ from email_core.mime import build_mime
 from email_core.provider_pause import is_refusal
 from email_core.providers.base import OutcomeKind, Proof
 from email_core.providers.graph import upload
+from email_core.providers.graph.client import Trace
+from email_core.providers.graph.draft import UNFINISHED, Draft
 from email_core.providers.graph.upload import RANGE
 from tests.fakes.graph import AFTER, BEFORE, HANG, READ, SEND, fault, refused_token, throttled
 from tests.fakes.https import Response
 from tests.support.emails import NOON
-from tests.support.graph import SUBMISSION, graph_provider, graph_server
+from tests.support.graph import MIME, SUBMISSION, graph_provider, graph_server
 
 KINDS = OutcomeKind
 LARGE = bytes(range(256)) * 40_000  # 10 MB: three ranges
@@ -99,9 +101,9 @@ async def test_immutable_id_is_kept_right_before_it_is_sent():
     async with graph_server() as server:
         keeper = Keeper(server)
         await submit(server, keeper=keeper)
-    ((handle, step),) = keeper.kept
-    assert (handle, step) == (next(iter(server.drafts)), "attach")
-    assert "Changing" not in handle
+    draft = next(iter(server.drafts))
+    assert keeper.kept == [(f"{UNFINISHED}{draft}", "draft"), (draft, "attach")]
+    assert "Changing" not in draft
 
 
 @pytest.mark.parametrize("error", [LostRace("1"), StorageUnavailable("test")])
@@ -304,7 +306,7 @@ async def sent_with_a_lost_answer(provider, server, fault):
     server.faults["send"] = [fault]
     outcome = await provider.submit(replace(LARGE_MAIL, keep_handle=keeper))
     assert outcome.kind is KINDS.UNCONFIRMED
-    return replace(LARGE_MAIL, handle=keeper.kept[0][0])
+    return replace(LARGE_MAIL, handle=keeper.kept[-1][0])
 
 
 async def test_draft_that_is_one_no_more_proves_that_it_was_sent():
@@ -353,7 +355,7 @@ async def test_draft_whose_sending_was_put_off_is_not_made_again():
         server.faults["send"] = [throttled("RequestRate", "5")]
         assert (await provider.submit(replace(LARGE_MAIL, keep_handle=keeper))).kind is KINDS.TRANSIENT
         provider._slots._clock.advance(seconds=5)
-        handle = keeper.kept[0][0]
+        handle = keeper.kept[-1][0]
         assert (await provider.submit(replace(LARGE_MAIL, handle=handle))).kind is KINDS.DELIVERED
     assert (server.calls("draft"), server.calls("send")) == (1, 2)
 
@@ -363,3 +365,46 @@ async def test_draft_that_is_refused_for_good_is_deleted():
         server.faults["send"] = [fault(400, "ErrorInvalidRecipients", "At least one recipient is not valid.")]
         outcome = await submit(server)
     assert (outcome.kind, server.drafts) == (KINDS.PERMANENT, {})
+
+
+@pytest.mark.parametrize("named", ["..", ".", "a/../../me", "a?b", "", 7])
+async def test_id_that_leads_elsewhere_is_that_of_no_draft(named):
+    answer = Response(201, json.dumps({"id": named}).encode(), {"content-type": "application/json"})
+    async with graph_server() as server:
+        server.faults["draft"] = [answer]
+        outcome = await submit(server)
+    assert (outcome.kind, graph_steps(server)) == (KINDS.TRANSIENT, ["draft"])
+
+
+# ---- what nobody sends any more
+
+
+async def left_unfinished(provider):
+    """As by a worker that dies while files are on their way."""
+    keeper = Keeper(None)
+    draft = await Draft(provider._client, "ann@contoso.com", SUBMISSION, Trace(), pause=keeper)._make(MIME)
+    return replace(LARGE_MAIL, handle=f"{UNFINISHED}{draft}")
+
+
+async def test_draft_of_a_worker_that_died_while_uploading_was_not_sent_and_is_made_anew():
+    async with graph_server() as server, graph_provider(server) as provider:
+        envelope = await left_unfinished(provider)
+        assert await provider.was_sent(envelope) is Proof.NOT_SENT
+        assert (await provider.submit(envelope)).kind is KINDS.DELIVERED
+    assert (len(server.sent), len(server.drafts)) == (1, 1)
+    assert graph_steps(server) == ["draft", "delete", *STEPS]
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+async def test_unfinished_draft_of_an_email_that_has_ended_is_deleted(in_doubt):
+    async with graph_server() as server, graph_provider(server) as provider:
+        await provider.discard(await left_unfinished(provider), in_doubt=in_doubt)
+    assert server.drafts == {}
+
+
+@pytest.mark.parametrize(("fault", "in_doubt", "drafts"), [(BEFORE, False, 0), (BEFORE, True, 1), (AFTER, False, 1)])
+async def test_draft_of_an_email_that_has_ended_is_deleted_where_nobody_can_have_sent_it(fault, in_doubt, drafts):
+    async with graph_server() as server, graph_provider(server) as provider:
+        envelope = await sent_with_a_lost_answer(provider, server, fault)
+        await provider.discard(envelope, in_doubt=in_doubt)
+    assert len(server.drafts) == drafts
