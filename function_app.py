@@ -8,6 +8,7 @@ from email_functions import (
     http_batches,
     http_distributor,
     http_docs,
+    http_doctor,
     http_email_actions,
     http_email_export,
     http_emails,
@@ -32,6 +33,7 @@ app.register_functions(http_audit.blueprint)
 app.register_functions(http_apps.blueprint)
 app.register_functions(http_distributor.blueprint)
 app.register_functions(http_docs.blueprint)
+app.register_functions(http_doctor.blueprint)
 app.register_functions(http_health.blueprint)
 app.register_functions(http_providers.blueprint)
 app.register_functions(http_secrets.blueprint)

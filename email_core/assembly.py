@@ -120,6 +120,11 @@ def install(replacement: Subsystem | None) -> None:
     _assembled = replacement
 
 
+def environment() -> Mapping[str, str]:
+    """The process's settings, for who looks at each of them by itself: the doctor."""
+    return os.environ
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 

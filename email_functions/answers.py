@@ -334,3 +334,31 @@ class Rehearsal(TypedDict):
 
 class Health(TypedDict):
     status: Literal["ok"]
+
+
+class Finding(TypedDict):
+    """`fix` is empty where there is nothing to mend. `skipped` was not looked at: `detail` says why."""
+
+    verdict: Literal["ok", "warning", "failed", "skipped"]
+    what: str
+    detail: str
+    fix: str
+
+
+class FindingSection(TypedDict):
+    title: str
+    findings: list[Finding]
+
+
+class FindingCounts(TypedDict):
+    ok: int
+    warning: int
+    failed: int
+    skipped: int
+
+
+class Examination(TypedDict):
+    """What the doctor found. Nothing was sent; no secret and no whole address is among it."""
+
+    counts: FindingCounts
+    sections: list[FindingSection]

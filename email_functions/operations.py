@@ -280,6 +280,13 @@ OPERATIONS: dict[str, Operation] = {
     "health": Operation(
         "GET", "health", Access.OPEN, "Whether this instance could do its work", answers={200: answers.Health}
     ),
+    "examine_app": Operation(
+        "GET",
+        "doctor",
+        Access.ADMIN,
+        "Look at all that sending depends on",
+        answers={200: answers.Examination},
+    ),
     "read_openapi": Operation("GET", "openapi.json", Access.OPEN, "This document", answers={200: JSON}),
     "show_docs": Operation("GET", "docs", Access.OPEN, "This document as a page", answers={200: "text/html"}),
     "show_docs_part": Operation(

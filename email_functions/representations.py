@@ -1,5 +1,6 @@
 """What a caller gets to see: the JSON of an email, as API.md has it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import overload
@@ -9,6 +10,8 @@ from email_core.audit import AuditEvent
 from email_core.delivery_state import ENDED, Status
 from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
+from email_core.doctor.finding import Finding, Section, Verdict
+from email_core.doctor.report import count
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
 from email_core.parameters import Parameters
@@ -302,3 +305,19 @@ def _time(moment: None) -> None: ...
 
 def _time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def examination(sections: Sequence[Section]) -> answers.Examination:
+    return {
+        "counts": {
+            "ok": count(sections, Verdict.OK),
+            "warning": count(sections, Verdict.WARNING),
+            "failed": count(sections, Verdict.FAILED),
+            "skipped": count(sections, Verdict.SKIPPED),
+        },
+        "sections": [{"title": one.title, "findings": [*map(_finding, one.findings)]} for one in sections],
+    }
+
+
+def _finding(finding: Finding) -> answers.Finding:
+    return {"verdict": finding.verdict.value, "what": finding.what, "detail": finding.detail, "fix": finding.fix}

@@ -9,4 +9,5 @@ secrets        the vault, and each secret that is needed
 identity       who the app signs in as
 operation      the distributor and the timers
 report         findings as text or JSON
+deployed       the findings of an app that runs elsewhere
 """

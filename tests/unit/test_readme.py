@@ -5,11 +5,14 @@ import re
 
 import pytest
 
+from dev.costs import LOG_ALERTS, SIZES, TIMER_REQUESTS, TIMER_RUNS, costs, use
 from dev.reference import (
+    COSTS,
     DIAGNOSIS,
     METRICS_PAGE,
     PROVIDERS,
     README,
+    costs_page,
     diagnosis_page,
     metrics_page,
     providers_page,
@@ -35,6 +38,22 @@ def test_providers_reference_is_that_of_their_classes():
 
 def test_metrics_reference_is_that_of_the_code():
     assert METRICS_PAGE.read_text() == metrics_page(), "run python -m dev.reference"
+
+
+def test_costs_are_those_of_the_code():
+    assert COSTS.read_text() == costs_page(), "run python -m dev.reference"
+
+
+def test_costs_know_all_timers_and_alerts():
+    assert set(TIMER_REQUESTS) == set(TIMER_RUNS)
+    alerts = (README.parent / "infra/modules/alerts.bicep").read_text()
+    assert alerts.count("query: '''") == LOG_ALERTS
+
+
+def test_ten_times_the_mail_costs_more_but_not_ten_times():
+    bills = [sum(costs(use(size)).values()) for size in SIZES]
+    assert bills[0] < bills[1] < 100 * bills[0]
+    assert bills[1] < bills[2] < 100 * bills[1]
 
 
 def test_email_in_the_readme_is_accepted():

@@ -12,6 +12,7 @@ import pytest
 
 from dev.reference import NAMES, names
 from email_core.assembly import SECRETS_SETTING, STORAGE_SETTING, assemble
+from email_core.doctor.deployed import KEY_SETTING, TOKEN_SETTING
 from email_core.parameters import SETTING_PREFIX
 from email_core.sign_in.base import MODE_SETTING, AccessMode, access_mode
 from email_core.sign_in.entra import EntraSignIn
@@ -317,6 +318,10 @@ def test_python_is_one_that_is_tested():
 # ---- azure.yaml, parameters, outputs, documents
 
 OUTPUTS = [one.name for one in MAIN if one.kind == "output"]
+HOW_TO = [
+    f"docs/how-to/{name}.md"
+    for name in ("control-access", "deploy", "upgrade", "rotate-secrets", "operate", "restrict-mailboxes", "costs")
+]
 
 
 def test_azd_finds_the_app_and_its_group():
@@ -350,19 +355,14 @@ def test_output_is_of_use(output):
     assert output in DEPLOY or output == "AZURE_LOCATION"  # azd's own
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["README.md", *(f"docs/how-to/{name}.md" for name in ("control-access", "deploy", "upgrade", "rotate-secrets"))],
-)
+@pytest.mark.parametrize("path", ["README.md", *HOW_TO])
 def test_documents_name_outputs_and_variables_that_exist(path):
     of_github = re.findall(r"vars\.(\w+)", (ROOT / ".github/workflows/azure-dev.yml").read_text())
-    known = {*OUTPUTS, *of_github, *re.findall(r"\$\{(\w+)", json.dumps(PARAMETERS))}
+    known = {*OUTPUTS, *of_github, *re.findall(r"\$\{(\w+)", json.dumps(PARAMETERS)), KEY_SETTING, TOKEN_SETTING}
     assert set(re.findall(r"\b(?:EMAIL|AZURE)_[A-Z_]+\b", (ROOT / path).read_text())) <= known
 
 
-@pytest.mark.parametrize(
-    "path", [f"docs/how-to/{name}.md" for name in ("control-access", "deploy", "upgrade", "rotate-secrets")]
-)
+@pytest.mark.parametrize("path", HOW_TO)
 def test_documents_link_to_what_exists(path):
     for link in re.findall(r"\]\(([\w./-]+)", (ROOT / path).read_text()):
         assert (ROOT / path).parent.joinpath(link).exists(), link

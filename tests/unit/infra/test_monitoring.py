@@ -24,7 +24,7 @@ ROWS = {metric.name: metric for metric in METRICS}
 
 def alert_queries():
     rows = declared("modules/alerts.bicep", "var", "queries").value
-    return {name: query for name, query in re.findall(r"name: '([\w-]+)'.*?query: '''\n(.*?)'''", rows, re.DOTALL)}
+    return dict(re.findall(r"name: '([\w-]+)'.*?query: '''\n(.*?)'''", rows, re.DOTALL))
 
 
 def workbook_queries():
@@ -42,9 +42,7 @@ def without_literals(query):
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_query_names_only_tables_and_columns_that_are_there(query):
-    words = set(
-        re.findall(r"(?<![.\w])[A-Z]\w+", without_literals(query))
-    )  # what we name ourselves begins in lower case
+    words = set(re.findall(r"(?<![.\w])[A-Z]\w+", without_literals(query)))  # names of our own begin in lower case
     tables = words & set(COLUMNS)
     assert tables
     assert words - tables <= set().union(*(COLUMNS[table] for table in tables))
@@ -102,7 +100,7 @@ def test_alert_is_in_the_documents(name):
 
 def test_documents_tell_of_no_other_alert():
     assert set(re.findall(r"operate\.md#([\w-]+)", DEPLOY)) == set(NAMES)
-    assert f"name: 'storage-unavailable-{{functionAppName}}'".replace("{", "${") in ALERTS
+    assert "name: 'storage-unavailable-${functionAppName}'" in ALERTS
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([\w./-]+)", OPERATE))))
