@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from email_core.assembly import Subsystem, connect
+from email_core.caller import LOCAL
 from email_core.delivery import LEASE
 from email_core.delivery_state import Status
 from email_core.errors import IllegalTransition, LostRace
@@ -37,7 +38,7 @@ class World:
     async def accept(self) -> None:
         to = tuple(Address(f"{name}@example.com") for name in NAMES)
         message = Message(sender=Address("ann@contoso.com"), to=to, subject="Statement", text="Hello")
-        record = await self.core.outbox.accept(self.core.outbox.prepare(message, Order()))
+        record = await self.core.outbox.accept(await self.core.outbox.prepare(message, Order(), LOCAL))
         self.bell = Doorbell(record.id, record.mode)
 
     async def read(self) -> EmailRecord:
