@@ -13,6 +13,7 @@ from email_functions import (
     http_emails,
     http_eml,
     http_health,
+    http_parameters,
     http_providers,
     http_secrets,
     http_test_email,
@@ -33,6 +34,7 @@ app.register_functions(http_apps.blueprint)
 app.register_functions(http_distributor.blueprint)
 app.register_functions(http_docs.blueprint)
 app.register_functions(http_health.blueprint)
+app.register_functions(http_parameters.blueprint)
 app.register_functions(http_providers.blueprint)
 app.register_functions(http_secrets.blueprint)
 app.register_functions(http_test_email.blueprint)

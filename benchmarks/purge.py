@@ -15,6 +15,7 @@ from benchmarks.listing import start_of_today
 from benchmarks.servers import prepared
 from benchmarks.stored import fill
 from email_core.assembly import utc_now
+from email_core.audit import AuditLog
 from email_core.parameters import Parameters
 from email_core.retention import Retention
 from tests.support.azurite import running_azurite
@@ -47,7 +48,10 @@ def run(_: argparse.Namespace) -> None:
 async def _measured(connection: str) -> tuple[int, Counter[str], float]:
     await fill(connection, SIZE, start_of_today() - timedelta(days=60))
     async with storage_proxy(connection) as proxy, all_azure_stores(proxy.connection) as stores:
-        retention = Retention(emails=stores.emails, keys=stores.keys, parameters=Parameters(), clock=utc_now)
+        audit = AuditLog(stores.audit, utc_now)
+        retention = Retention(
+            emails=stores.emails, keys=stores.keys, audit=audit, parameters=Parameters(), clock=utc_now
+        )
         proxy.forget()
         started = time.perf_counter()
         report_of_purge = await retention.purge(utc_now() + timedelta(minutes=8))
