@@ -14,6 +14,7 @@ from email_functions import (
     http_emails,
     http_eml,
     http_health,
+    http_parameters,
     http_providers,
     http_secrets,
     http_test_email,
@@ -35,6 +36,7 @@ app.register_functions(http_distributor.blueprint)
 app.register_functions(http_docs.blueprint)
 app.register_functions(http_doctor.blueprint)
 app.register_functions(http_health.blueprint)
+app.register_functions(http_parameters.blueprint)
 app.register_functions(http_providers.blueprint)
 app.register_functions(http_secrets.blueprint)
 app.register_functions(http_test_email.blueprint)

@@ -15,6 +15,7 @@ from benchmarks.listing import start_of_today
 from benchmarks.servers import prepared
 from benchmarks.stored import fill
 from email_core.assembly import utc_now
+from email_core.audit import AuditLog
 from email_core.leftovers import Leftovers
 from email_core.parameters import Parameters
 from email_core.retention import Retention
@@ -48,8 +49,14 @@ def run(_: argparse.Namespace) -> None:
 async def _measured(connection: str) -> tuple[int, Counter[str], float]:
     await fill(connection, SIZE, start_of_today() - timedelta(days=60))
     async with storage_proxy(connection) as proxy, all_azure_stores(proxy.connection) as stores:
+        audit = AuditLog(stores.audit, utc_now)
         retention = Retention(
-            emails=stores.emails, keys=stores.keys, leftovers=Leftovers({}), parameters=Parameters(), clock=utc_now
+            emails=stores.emails,
+            keys=stores.keys,
+            leftovers=Leftovers({}),
+            audit=audit,
+            parameters=Parameters(),
+            clock=utc_now,
         )
         proxy.forget()
         started = time.perf_counter()

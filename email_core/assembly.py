@@ -1,4 +1,5 @@
-"""The only place that reads the environment and builds the real parts: once a process, on first use.
+"""The only place that reads the environment and builds the real parts: once a process, on first use. Stores and secrets
+stay for its life; what goes by the parameters is connected anew when they change (`live`).
 
 Built inside the running event loop and kept (the worker has one loop for the life of the process).
 """
@@ -19,16 +20,21 @@ from email_core.audit import AuditLog
 from email_core.delivery import Delivery
 from email_core.distribution import Distribution
 from email_core.distributor import Distributor
-from email_core.errors import ConfigurationError
+from email_core.errors import ConfigurationError, ParameterProblem, WrongParameters
 from email_core.known_users import KnownUsers
 from email_core.leftovers import Leftovers
+from email_core.live import Live
 from email_core.mailbox_slots import MailboxSlots, MailboxStore
 from email_core.measured_emails import MeasuredEmails
 from email_core.outbox import Outbox
-from email_core.parameters import Parameters, parameters_from_settings
+from email_core.parameter_desk import ParameterDesk, Reading
+from email_core.parameter_rules import SETTINGS
+from email_core.parameters import Parameters
 from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
+from email_core.provider_set import Builders, ProviderSet
 from email_core.providers.base import Provider
+from email_core.providers.diverted import in_delivery_mode
 from email_core.providers.entra import Identity, Tokens
 from email_core.providers.exchange import ExchangeProvider, ExchangeSettings
 from email_core.providers.graph import GraphProvider, GraphSettings
@@ -46,7 +52,7 @@ from email_core.sign_in.base import (
     SignIn,
     access_mode,
 )
-from email_core.stores.base import Stores
+from email_core.stores.base import EmailStore, Stores
 from email_core.sweeper import Sweeper
 from email_core.throttle import Throttle
 from email_core.timer_runs import TimerRuns
@@ -80,7 +86,7 @@ _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K
 
 @dataclass(frozen=True, slots=True)
 class Subsystem:
-    """The core, assembled: what the doors call."""
+    """The core, assembled: what the doors call. While `problems` has any, only what mends them works with it."""
 
     outbox: Outbox
     delivery: Delivery
@@ -100,21 +106,36 @@ class Subsystem:
     throttle: Throttle
     parameters: Parameters
     secrets: SecretStore
+    desk: ParameterDesk
+    problems: tuple[ParameterProblem, ...] = ()
+
+    def check(self) -> None:
+        """Raises WrongParameters while one is wrong."""
+        if self.problems:
+            raise WrongParameters(*self.problems)
 
 
-_assembled: Subsystem | None = None
+_assembled: "Live[Subsystem] | Subsystem | None" = None
 
 
 async def subsystem() -> Subsystem:
     """The process's own, as it stands at this moment: what began with one ends with it. Raises ConfigurationError, each
-    time anew, while a setting is missing or wrong."""
+    time anew, while a setting is missing or wrong, WrongParameters while a parameter is, and StorageUnavailable until
+    the parameters were read once."""
+    core = await subsystem_as_it_is()
+    core.check()
+    return core
+
+
+async def subsystem_as_it_is() -> Subsystem:
+    """The same for what mends a wrong parameter: it is not refused for that."""
     global _assembled
     if _assembled is None:
         _assembled = assemble(os.environ)
-    return _assembled
+    return await _assembled.core() if isinstance(_assembled, Live) else _assembled
 
 
-def install(replacement: Subsystem | None) -> None:
+def install(replacement: "Live[Subsystem] | Subsystem | None") -> None:
     """Puts another subsystem in the process's place, or none: for tests."""
     global _assembled
     _assembled = replacement
@@ -135,11 +156,10 @@ def host_checks_keys() -> bool:
     return os.environ.get(MODE_SETTING, "").strip() != AccessMode.ENTRA
 
 
-def assemble(settings: Mapping[str, str]) -> Subsystem:
+def assemble(settings: Mapping[str, str]) -> Live[Subsystem]:
     from email_core.stores import azure  # 0.3 s: not before it is needed
 
     logging.getLogger("azure").setLevel(logging.WARNING)  # its clients write several lines a request otherwise
-    parameters = parameters_from_settings(settings)
     secrets = secret_store(settings)
     clients = StorageClients(settings)
     try:
@@ -148,13 +168,34 @@ def assemble(settings: Mapping[str, str]) -> Subsystem:
     except ValueError as error:
         raise unreadable_connection(error) from None
     stores = azure.stores_of(tables, queues, blobs, plain_tables, plain_queues)
-    return connect(
-        stores=stores,
-        providers=configured_providers(parameters, secrets, stores.mailboxes),
-        parameters=parameters,
-        secrets=secrets,
-        sign_in=chosen_sign_in(settings, stores),
-    )
+    providers = ProviderSet(provider_builders(secrets, stores.mailboxes))
+    return live(settings, stores, secrets, providers, sign_in=chosen_sign_in(settings, stores))
+
+
+def live(
+    settings: Mapping[str, str],
+    stores: Stores,
+    secrets: SecretStore,
+    providers: ProviderSet,
+    clock: Callable[[], datetime] = utc_now,
+    sign_in: SignIn | None = None,
+) -> Live[Subsystem]:
+    """The core over any stores, as the parameters that are stored there have it."""
+    desk = ParameterDesk(stores.parameters, settings, AuditLog(stores.audit, clock), clock)
+
+    def connected(reading: Reading, parameters: Parameters, providers: Mapping[str, Provider]) -> Subsystem:
+        return connect(
+            stores=stores,
+            providers=providers,
+            parameters=parameters,
+            secrets=secrets,
+            sign_in=sign_in,
+            clock=clock,
+            desk=desk,
+            problems=reading.judgement.closing,
+        )
+
+    return Live(desk, providers, connected)
 
 
 def connect(
@@ -165,10 +206,14 @@ def connect(
     secrets: SecretStore,
     sign_in: SignIn | None = None,
     clock: Callable[[], datetime] = utc_now,
+    desk: ParameterDesk | None = None,
+    problems: tuple[ParameterProblem, ...] = (),
 ) -> Subsystem:
-    """The core over any stores and providers. Without a `sign_in` nobody gets in."""
-    emails, doorbells = MeasuredEmails(stores.emails), stores.doorbells
-    distributor = Distributor(stores.distributor, clock)
+    """The core over any stores and providers, with these parameters whatever is stored. Without a `sign_in` nobody gets
+    in."""
+    emails, doorbells = MeasuredEmails(_emails(stores, parameters)), stores.doorbells
+    providers = in_delivery_mode(parameters, providers)
+    distributor = Distributor(stores.distributor, clock, holds=parameters.delivery_mode == "hold")
     pauses = ProviderPauses(stores.providers, clock)
     throttle = Throttle(stores.windows, parameters, clock)
     audit = AuditLog(stores.audit, clock)
@@ -207,7 +252,9 @@ def connect(
             clock=clock,
         ),
         sweeper=sweeper,
-        retention=Retention(emails=emails, keys=stores.keys, leftovers=leftovers, parameters=parameters, clock=clock),
+        retention=Retention(
+            emails=emails, keys=stores.keys, leftovers=leftovers, audit=audit, parameters=parameters, clock=clock
+        ),
         distribution=Distribution(emails=emails, distributor=distributor, sweeper=sweeper, clock=clock),
         providers=providers,
         pauses=pauses,
@@ -224,6 +271,8 @@ def connect(
         throttle=throttle,
         parameters=parameters,
         secrets=secrets,
+        desk=desk or ParameterDesk(stores.parameters, {}, audit, clock),
+        problems=problems,
     )
 
 
@@ -252,50 +301,38 @@ def _entra_sign_in(settings: Mapping[str, str], stores: Stores) -> SignIn:
     return EntraSignIn(entra, SigningKeys(entra.keys_address), allowed, known.person)
 
 
+def _emails(stores: Stores, parameters: Parameters) -> EmailStore:
+    return stores.emails if parameters.keep_content else stores.emails.forgetting_content()
+
+
 def configured_providers(
-    parameters: Parameters,
-    secrets: SecretStore,
-    mailboxes: MailboxStore,
-    clock: Callable[[], datetime] = utc_now,
+    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime] = utc_now
 ) -> dict[str, Provider]:
     """Raises ConfigurationError where a provider's parameters do not go together."""
-    providers = [
-        _smtp(parameters, secrets),
-        _graph(parameters, secrets, mailboxes, clock),
-        _exchange(parameters, secrets, mailboxes, clock),
-    ]
-    return {provider.name: provider for provider in providers if provider is not None}
+    builders = provider_builders(secrets, mailboxes, clock)
+    wanted = {name: settings.from_parameters(parameters) for name, settings in SETTINGS.items()}
+    return {name: builders[name](settings) for name, settings in wanted.items() if settings is not None}
 
 
-def _smtp(parameters: Parameters, secrets: SecretStore) -> Provider | None:
-    smtp = SmtpSettings.from_parameters(parameters)
-    if smtp is None:
-        return None
-    is_trusted = smtp.oauth is not None and smtp.oauth.credential == "federation"
-    identity = _identity(smtp.oauth.managed_identity_client_id) if smtp.oauth and is_trusted else None
-    return SmtpProvider(smtp, secrets, identity=identity)
+def provider_builders(
+    secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime] = utc_now
+) -> Builders:
+    def smtp(settings: SmtpSettings) -> Provider:
+        is_trusted = settings.oauth is not None and settings.oauth.credential == "federation"
+        identity = _identity(settings.oauth.managed_identity_client_id) if settings.oauth and is_trusted else None
+        return SmtpProvider(settings, secrets, identity=identity)
 
+    def graph(settings: GraphSettings) -> Provider:
+        identity = _identity(settings.managed_identity_client_id) if settings.needs_identity else None
+        slots = MailboxSlots(mailboxes, provider=GraphProvider.name, limit=settings.concurrency, clock=clock)
+        return GraphProvider(settings, Tokens(settings.app, secrets, identity), slots, clock)
 
-def _graph(
-    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
-) -> Provider | None:
-    graph = GraphSettings.from_parameters(parameters)
-    if graph is None:
-        return None
-    identity = _identity(graph.managed_identity_client_id) if graph.needs_identity else None
-    slots = MailboxSlots(mailboxes, provider=GraphProvider.name, limit=graph.concurrency, clock=clock)
-    return GraphProvider(graph, Tokens(graph.app, secrets, identity), slots, clock)
+    def exchange(settings: ExchangeSettings) -> Provider:
+        tokens = Tokens(settings.app, secrets) if settings.app else None
+        slots = MailboxSlots(mailboxes, provider=ExchangeProvider.name, limit=settings.concurrency, clock=clock)
+        return ExchangeProvider(settings, secrets, slots, tokens)
 
-
-def _exchange(
-    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime]
-) -> Provider | None:
-    exchange = ExchangeSettings.from_parameters(parameters)
-    if exchange is None:
-        return None
-    tokens = Tokens(exchange.app, secrets) if exchange.app else None
-    slots = MailboxSlots(mailboxes, provider=ExchangeProvider.name, limit=exchange.concurrency, clock=clock)
-    return ExchangeProvider(exchange, secrets, slots, tokens)
+    return {"smtp": smtp, "graph": graph, "exchange": exchange}
 
 
 def _identity(client_id: str | None) -> Identity:

@@ -16,10 +16,11 @@ class Backlog:
     unsent: Counter[Mode] = field(default_factory=Counter)
     oldest: dict[Mode, datetime] = field(default_factory=dict)
 
-    def count(self, emails: Iterable[StoredEmail], now: datetime, *, sends_batch: bool) -> None:
+    def count(self, emails: Iterable[StoredEmail], now: datetime, *, sends_batch: bool, holds: bool = False) -> None:
+        """`holds`: no mail is sent at all, and all of it waits on purpose."""
         for record in (one.record for one in emails):
             self.unsent[record.mode] += 1
-            since = waits_since(record, now, sends_batch=sends_batch)
+            since = None if holds else waits_since(record, now, sends_batch=sends_batch)
             if since is not None:
                 self.oldest[record.mode] = min(self.oldest.get(record.mode, since), since)
 

@@ -42,7 +42,7 @@ def choices_of(known: KnownUser | None, configured: Set[str], parameters: Parame
 
 def interactive_providers(parameters: Parameters, configured: Set[str]) -> tuple[str, ...]:
     """Those that users may choose from, whoever they are."""
-    return tuple(name for name in CONFIGURED_BY if name in configured)
+    return tuple(name for name in CONFIGURED_BY if name in configured and parameters.is_interactive(name))
 
 
 def not_configured(provider: str, configured: Iterable[str]) -> str:

@@ -80,7 +80,9 @@ class DistributorStore(Protocol):
 class Distributor:
     """The state as a process sees it: at most `CACHED_FOR` old, so that it costs no request on the hot path."""
 
-    def __init__(self, store: DistributorStore, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: DistributorStore, clock: Callable[[], datetime], *, holds: bool = False) -> None:
+        """`holds`: no mail is sent at all (the parameter `delivery_mode`)."""
+        self.holds = holds
         self._store = store
         self._clock = clock
         self._cached: DistributorState | None = None
@@ -107,11 +109,14 @@ class Distributor:
 
     async def sends_now(self, mode: Mode) -> bool:
         """Whether a new email of this mode gets its doorbell at once, or is parked."""
+        if self.holds:
+            return False
         return mode is Mode.INTERACTIVE or (await self.state()).is_continuous(self._clock())
 
     async def stops(self, record: EmailRecord) -> bool:
-        """Whether an email whose doorbell rings must be parked all the same: the distributor was switched off."""
-        return record.mode is Mode.BATCH and not (await self.state()).is_on(self._clock())
+        """Whether an email whose doorbell rings must be parked all the same: the distributor was switched off, or all
+        mail is held."""
+        return self.holds or (record.mode is Mode.BATCH and not (await self.state()).is_on(self._clock()))
 
     async def change(self, edit: Callable[[DistributorState], DistributorState]) -> DistributorState:
         """Raises LostRace where somebody else changed it meanwhile."""

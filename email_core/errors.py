@@ -4,6 +4,7 @@ EmailSubsystemError
 ├── InvalidEmail            the request's fields, each with a pointer
 ├── EmailTooLarge           size and limit
 ├── EmailNotFound           no email has this id
+│   └── ContentDeleted      the email is there, its content was deleted
 ├── UserNotFound            no user has this id
 ├── ChooseProvider          a person has several providers to choose from, and chose none
 ├── UseMailApp              a person sends with their own mail app: the subsystem has nothing to send
@@ -20,7 +21,9 @@ EmailSubsystemError
 ├── UnknownApp              no app of this client id is limited
 ├── UnknownSecret           no secret has this name
 ├── SecretUnreadable        a secret cannot be had, or not be written: says why, and the fix
-└── ConfigurationError      a setting is missing or wrong: names it, and the fix
+├── ConfigurationError      a setting is missing or wrong: names it, and the fix
+├── WrongParameters         all that is wrong with the parameters, each with its fix
+└── VersionChanged          what was to be changed is not any more as the caller read it
 """
 
 from dataclasses import dataclass
@@ -100,6 +103,15 @@ class ImportCutShort(EmailSubsystemError):
         )
         self.done = done
         self.total = total
+
+
+class ContentDeleted(EmailNotFound):
+    """The email is known, and its content was deleted as the parameters `content_retention_days` or `keep_content`
+    say."""
+
+    def __init__(self, email_id: str) -> None:
+        super().__init__(email_id)
+        self.args = (f"The content of email {email_id} was deleted when its time was over: only its record is kept",)
 
 
 class IllegalTransition(EmailSubsystemError):
@@ -227,3 +239,31 @@ class ConfigurationError(EmailSubsystemError):
         self.setting = setting
         self.problem = problem
         self.fix = fix
+
+
+@dataclass(frozen=True)
+class ParameterProblem:
+    """One thing wrong with the parameters. `name` is the parameter's, or an app setting's that is none. Neither text
+    repeats a value."""
+
+    name: str
+    problem: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.problem}. {self.fix}"
+
+
+class WrongParameters(EmailSubsystemError):
+    """While a parameter is wrong nothing is accepted, sent or deleted. `problems` is never empty."""
+
+    def __init__(self, *problems: ParameterProblem) -> None:
+        super().__init__(" ".join(map(str, problems)))
+        self.problems = problems
+
+
+class VersionChanged(EmailSubsystemError):
+    """A change was made from a version that is not the last one any more. Nothing was changed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} were changed since you read them: read them again")

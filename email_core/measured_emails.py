@@ -28,7 +28,10 @@ class MeasuredEmails:
         await self._emails.end(stored, record)
         metrics.changed(stored.record, record)
 
-    # ---- the rest changes no email
+    def forgetting_content(self) -> "MeasuredEmails":
+        return MeasuredEmails(self._emails.forgetting_content())
+
+    # ---- the rest changes no email's state
 
     async def get(self, email_id: str) -> StoredEmail | None:
         return await self._emails.get(email_id)
@@ -50,6 +53,15 @@ class MeasuredEmails:
 
     def partitions_until(self, moment: datetime) -> AsyncIterator[str]:
         return self._emails.partitions_until(moment)
+
+    def partitions_with_content(self, until: datetime) -> AsyncIterator[str]:
+        return self._emails.partitions_with_content(until)
+
+    async def purge_content(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        return await self._emails.purge_content(partition, ended_before)
+
+    async def settle_content(self, partition: str) -> None:
+        await self._emails.settle_content(partition)
 
     async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
         return await self._emails.purge(partition, ended_before)

@@ -1,28 +1,40 @@
-"""Email parameters: each is one row with its type, default, limits and help (datasette's habit).
+"""Email parameters: each is one row with its type, default, limits, help and group (datasette's habit). Where its value
+comes from, `parameter_layers` says; which values go together, `parameter_rules`.
 
-Until an administrator's own values are stored, a parameter takes the app setting `EmailParameters__<name>`, and
-else its default. The names are those of the modelled system's form, in snake case.
+The names are those of the modelled system's form, in snake case. None of them is a secret.
 """
 
-from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any
-
-from email_core.errors import ConfigurationError
+from typing import Any, cast
 
 SETTING_PREFIX = "EmailParameters__"
 DEFAULT_DAYS = 30
+PEM = "PEM"  # the unit of a text that may have several lines
+GROUPS = {
+    "general": "General",
+    "limits": "Limits",
+    "retention": "Retention",
+    "testing": "Test environments",
+    "smtp": "SMTP",
+    "graph": "Microsoft Graph",
+    "exchange": "Exchange Server (deprecated)",
+}
+
+Value = str | int | bool
 
 
 def _row(
-    default: str | int | bool | None,
+    default: Value | None,
     help: str,
     *,
+    group: str = "",
     unit: str = "",
     choices: tuple[str, ...] = (),
     limits: tuple[int, int] | None = None,
 ) -> Any:
-    return field(default=default, metadata={"help": help, "unit": unit, "choices": choices, "limits": limits})
+    """`group` may be left out where the name begins with it."""
+    about = {"help": help, "group": group, "unit": unit, "choices": choices, "limits": limits}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,61 +43,109 @@ class Parameters:
         "smtp",
         "The provider for mail sent without interaction: smtp, graph, or exchange (deprecated).",
         choices=("smtp", "graph", "exchange"),
+        group="general",
     )
-    default_sender: str = _row("", "The From address of an email that names none. Empty: `from` is required.")
-    attachment_size_limit: int = _row(
-        10, "The largest email, with its attachments, as it goes over the wire.", unit="MB", limits=(0, 150)
+    default_sender: str = _row(
+        "", "The From address of an email that names none. Empty: `from` is required.", group="general"
     )
-    accept_rate_limit: int = _row(
-        0,
-        "Emails a minute that one caller may hand over, counted over all instances; more are refused (429) until there "
-        "is room again. 0 means no limit.",
-        limits=(0, 1_000_000),
-    )
-    email_expiration_days: int = _row(
-        0, "Days until an unsent email becomes Expired; 0 means 30.", unit="days", limits=(0, 3650)
-    )
-    email_history_days: int = _row(
-        0, "Number of days to retain email history; 0 means 30.", unit="days", limits=(0, 3650)
+    interactive_providers: str = _row(
+        "",
+        "The providers that users may choose, separated by commas, like smtp,graph. Empty: all that are configured.",
+        group="general",
     )
     unconfirmed_policy: str = _row(
         "resend",
         "What happens to an email of which nobody knows whether it was sent: resend sends it again with the same "
         "Message-ID; hold keeps it until an administrator resends it or marks it as sent.",
         choices=("resend", "hold"),
+        group="general",
+    )
+    high_importance_first: bool = _row(
+        False, "Whether batch mail of high importance goes before the mail that waits for a limit.", group="general"
+    )
+    attachment_size_limit: int = _row(
+        10,
+        "The largest email, with its attachments, as it goes over the wire.",
+        unit="MB",
+        limits=(0, 150),
+        group="limits",
+    )
+    accept_rate_limit: int = _row(
+        0,
+        "Emails a minute that one caller may hand over, counted over all instances; more are refused (429) until there "
+        "is room again. 0 means no limit.",
+        limits=(0, 1_000_000),
+        group="limits",
     )
     smtp_per_minute_limit: int | None = _row(
         None,
         "Per-minute email sending limit of SMTP, for batch mail; 0 means none. Empty: 30 where the server is Exchange "
         "Online's, else none.",
         limits=(0, 100_000),
+        group="limits",
     )
     graph_per_minute_limit: int = _row(
-        0,
-        "The same for Microsoft Graph, which limits by itself: leave it at 0.",
-        limits=(0, 100_000),
+        0, "The same for Microsoft Graph, which limits by itself: leave it at 0.", limits=(0, 100_000), group="limits"
     )
     exchange_per_minute_limit: int = _row(
-        0, "The same for Exchange Server, which limits by itself: leave it at 0.", limits=(0, 100_000)
+        0, "The same for Exchange Server, which limits by itself: leave it at 0.", limits=(0, 100_000), group="limits"
     )
     throttle_mode: str = _row(
         "compatible",
         "What happens to an email that a limit has deferred as often as throttle_deferrals says: compatible sends it "
         "regardless of the limit, strict lets it keep its turn until it expires.",
         choices=("compatible", "strict"),
+        group="limits",
     )
     throttle_deferrals: int = _row(
-        10, "How often a limit a minute defers an email before it is sent regardless.", limits=(0, 1000)
+        10, "How often a limit a minute defers an email before it is sent regardless.", limits=(0, 1000), group="limits"
     )
-    throttle_deferral_seconds: int = _row(60, "How long one deferral lasts at most.", unit="seconds", limits=(10, 300))
+    throttle_deferral_seconds: int = _row(
+        60, "How long one deferral lasts at most.", unit="seconds", limits=(10, 300), group="limits"
+    )
     recipients_per_day_limit: int | None = _row(
         None,
         "Recipients a day for each sending mailbox, for batch mail; 0 means no limit. Empty: 10000 where mail goes "
         "through Exchange Online, else none.",
         limits=(0, 10_000_000),
+        group="limits",
     )
-    high_importance_first: bool = _row(
-        False, "Whether batch mail of high importance goes before the mail that waits for a limit."
+    email_expiration_days: int = _row(
+        0, "Days until an unsent email becomes Expired; 0 means 30.", unit="days", limits=(0, 3650), group="retention"
+    )
+    email_history_days: int = _row(
+        0, "Number of days to retain email history; 0 means 30.", unit="days", limits=(0, 3650), group="retention"
+    )
+    content_retention_days: int = _row(
+        0,
+        "Number of days to retain an email's content after it ended; its record stays in the history. 0 means as long "
+        "as the history.",
+        unit="days",
+        limits=(0, 3650),
+        group="retention",
+    )
+    keep_content: bool = _row(
+        True,
+        "Whether an email's content is kept when it has ended. With false it is deleted then: nobody can read it or "
+        "send it once more.",
+        group="retention",
+    )
+    audit_retention_days: int = _row(
+        365,
+        "Number of days to retain the audit of configuration changes and of who read content; 0 means for ever.",
+        unit="days",
+        limits=(0, 3650),
+        group="retention",
+    )
+    delivery_mode: str = _row(
+        "live",
+        "Where mail goes: live to its recipients; redirect sends all of it to redirect_address, with the recipients "
+        "in its headers X-Original-To, -Cc and -Bcc and in its subject; hold sends none, and it waits.",
+        choices=("live", "redirect", "hold"),
+        group="testing",
+    )
+    redirect_address: str = _row(
+        "", "The one address that gets all mail while delivery_mode is redirect.", group="testing"
     )
     smtp_preset: str = _row(
         "generic",
@@ -136,7 +196,7 @@ class Parameters:
         "OAuth: what the token is for; another address in a national cloud.",
     )
     smtp_certificate_authority: str = _row(
-        "", "A private certificate authority to trust as well as the system's: its certificate in PEM."
+        "", "A private certificate authority to trust as well as the system's: its certificate in PEM.", unit=PEM
     )
     smtp_verify_certificate: bool = _row(
         True,
@@ -229,7 +289,7 @@ class Parameters:
         "proof.",
     )
     exchange_certificate_authority: str = _row(
-        "", "Exchange (deprecated): a private certificate authority to trust as well as the system's, in PEM."
+        "", "Exchange (deprecated): a private certificate authority to trust as well as the system's, in PEM.", unit=PEM
     )
     exchange_mailbox_concurrency: int = _row(
         8,
@@ -264,37 +324,28 @@ class Parameters:
     def history_days(self) -> int:
         return self.email_history_days or DEFAULT_DAYS
 
+    @property
+    def content_days(self) -> int:
+        """Never longer than the record itself, with which it is deleted."""
+        return min(self.content_retention_days or self.history_days, self.history_days) if self.keep_content else 0
 
-def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:
-    """Reads the app settings. Raises ConfigurationError for an unknown name or a value outside its limits."""
-    rows = {row.name: row for row in fields(Parameters)}
-    values: dict[str, Any] = {}
-    for setting, text in settings.items():
-        if setting.startswith(SETTING_PREFIX):
-            row = rows.get(setting.removeprefix(SETTING_PREFIX))
-            if row is None:
-                raise ConfigurationError(setting, "is no parameter", f"The parameters are {', '.join(rows)}.")
-            values[row.name] = _parse(setting, row, text.strip())
-    return Parameters(**values)
+    @property
+    def chosen_interactive(self) -> frozenset[str]:
+        """The providers that `interactive_providers` names; none where all that are configured may be chosen."""
+        return frozenset(name.strip() for name in self.interactive_providers.split(",") if name.strip())
 
-
-def _parse(setting: str, row: "Field[Any]", text: str) -> str | int | bool | None:
-    choices, limits = row.metadata["choices"], row.metadata["limits"]
-    if isinstance(row.default, bool):
-        return _truth(setting, text)
-    if row.default is None and not text:
-        return None
-    if choices and text not in choices:
-        raise ConfigurationError(setting, "has a value that is not allowed", f"Use one of {', '.join(choices)}.")
-    if isinstance(row.default, str):
-        return text
-    low, high = limits
-    if not text.isdecimal() or len(text) > 9 or not low <= int(text) <= high:
-        raise ConfigurationError(setting, "is not a number within its limits", f"Use {low} to {high}.")
-    return int(text)
+    def is_interactive(self, provider: str) -> bool:
+        """Whether users may choose this configured provider."""
+        return not self.chosen_interactive or provider in self.chosen_interactive
 
 
-def _truth(setting: str, text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ConfigurationError(setting, "is neither true nor false", "Use true or false.")
-    return text.lower() == "true"
+ROWS: "dict[str, Field[Any]]" = {row.name: row for row in fields(Parameters)}
+
+
+def default_of(row: "Field[Any]") -> Value | None:
+    return cast(Value | None, row.default)
+
+
+def group_of(row: "Field[Any]") -> str:
+    """A key of `GROUPS`."""
+    return str(row.metadata["group"] or row.name.partition("_")[0])

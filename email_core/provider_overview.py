@@ -11,6 +11,7 @@ from email_core.errors import StorageUnavailable
 from email_core.parameters import Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
+from email_core.providers.diverted import HELD
 from email_core.providers.features import Features
 from email_core.providers.known import KNOWN
 from email_core.record import EmailRecord
@@ -20,9 +21,10 @@ from email_core.throttle import Throttle, ThrottleStatus
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why nothing goes through a provider, and until when. `refusals` counts those since it last worked."""
+    """Why nothing goes through a provider, and until when; None = until an administrator changes it. `refusals` counts
+    those since it last worked."""
 
-    until: datetime
+    until: datetime | None
     refusals: int
     reply: str = field(repr=False)
     diagnosis: Diagnosis
@@ -74,7 +76,7 @@ class ProviderOverview:
             features=known.features,
             configured=provider is not None,
             batch=provider is not None and self._parameters.batch_provider == known.name,
-            interactive=provider is not None,
+            interactive=provider is not None and self._parameters.is_interactive(known.name),
             pause=await pause_of(provider, self._pauses, self._clock()) if provider else None,
             throttle=await self._throttle.status(known.name),
             warnings=(*(provider.warnings if provider else ()), *limit_warnings(self._parameters, known.name)),
@@ -84,13 +86,19 @@ class ProviderOverview:
         """The pause that keeps an email waiting which could be sent now, as far as it can be known: a storage that
         does not tell takes nothing from the email."""
         provider = self._providers.get(record.provider)
-        if provider is None or record.held or record.status is not Status.UNSENT:
+        if record.held or record.status is not Status.UNSENT:
+            return None
+        if self._parameters.delivery_mode == "hold":
+            return Pause(None, 0, HELD, diagnose(provider=record.provider, reply=HELD))
+        if provider is None:
             return None
         try:
             pause = await pause_of(provider, self._pauses, self._clock())
         except StorageUnavailable:
             return None
-        return None if pause is None or (record.send_at or record.created_at) > pause.until else pause
+        if pause is None or pause.until is None:
+            return pause
+        return None if (record.send_at or record.created_at) > pause.until else pause
 
 
 async def pause_of(provider: Provider, pauses: ProviderPauses, now: datetime) -> Pause | None:

@@ -88,6 +88,7 @@ class EmailRecord:
     claimed_by: str | None = None  # the fencing value of the last claim: no other claim has the same
     handle: str | None = None  # the provider's name for it, kept before it is handed over: proof can be asked by it
     parked: bool = False  # no doorbell was put: the sweeper puts it when the time has come
+    content_deleted: bool = False  # before the record is: there is nothing to read, or to send once more
     held: bool = False  # of some recipients nobody knows whether they have it: an administrator decides
     waits_for_provider: bool = False  # it is due when a pause is over: sooner where that is lifted
     rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring

@@ -3,19 +3,23 @@ gone from where they look; a missed week is only more of the same work."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from email_core.audit import AuditLog
 from email_core.delivery import is_expired
 from email_core.delivery_state import Event
+from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.idempotency import KEPT, IdempotencyStore
 from email_core.leftovers import Leftovers
 from email_core.logs import where
 from email_core.parameters import Parameters
 from email_core.stores.base import EmailStore, StoredEmail
-from email_core.sweeper import AT_ONCE, in_groups
+from email_core.sweeper import AT_ONCE, SETTLED_AFTER, in_groups
+
+Purge = Callable[[str, datetime], Awaitable[tuple[int, bool]]]
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +39,14 @@ class Retention:
         emails: EmailStore,
         keys: IdempotencyStore,
         leftovers: Leftovers,
+        audit: AuditLog,
         parameters: Parameters,
         clock: Callable[[], datetime],
     ) -> None:
         self._emails = emails
         self._keys = keys
         self._leftovers = leftovers
+        self._audit = audit
         self._parameters = parameters
         self._clock = clock
 
@@ -77,13 +83,42 @@ class Retention:
         ended_before = self._clock() - timedelta(days=self._parameters.history_days)
         count = 0
         async for partition in self._emails.partitions_until(ended_before):
-            again = True
-            while again:
-                if self._clock() >= until:
-                    return RetentionReport(count, finished=False)
-                deleted, again = await self._emails.purge(partition, ended_before)
-                count += deleted
+            deleted, finished = await self._in_time(self._emails.purge, partition, ended_before, until)
+            count += deleted
+            if not finished:
+                return RetentionReport(count, finished=False)
         return RetentionReport(count, finished=True)
+
+    async def purge_content(self, until: datetime) -> RetentionReport:
+        """Deletes content sooner than its record, where a parameter says so. Where none does, a partition's content
+        goes with it, and nobody has to look for any."""
+        if self._parameters.content_days == self._parameters.history_days:
+            return RetentionReport(0, finished=True)
+        ended_before = self._clock() - timedelta(days=self._parameters.content_days)
+        count = 0
+        async for partition in self._emails.partitions_with_content(ended_before):
+            deleted, finished = await self._in_time(self._emails.purge_content, partition, ended_before, until)
+            count += deleted
+            if not finished:
+                return RetentionReport(count, finished=False)
+            if last_moment_of(partition) + SETTLED_AFTER < ended_before:
+                await self._emails.settle_content(partition)
+        return RetentionReport(count, finished=True)
+
+    async def _in_time(self, purge: Purge, partition: str, ended_before: datetime, until: datetime) -> tuple[int, bool]:
+        """How many were deleted, and whether the partition has no more of them."""
+        count, again = 0, True
+        while again:
+            if self._clock() >= until:
+                return count, False
+            deleted, again = await purge(partition, ended_before)
+            count += deleted
+        return count, True
+
+    async def purge_audit(self, until: datetime) -> int:
+        """Deletes the audit that is older than it is kept. Returns how many events."""
+        days = self._parameters.audit_retention_days
+        return await self._audit.purge(timedelta(days=days), until) if days else 0
 
     async def purge_keys(self, until: datetime) -> int:
         """Forgets idempotency keys that are over. Returns how many."""

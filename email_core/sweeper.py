@@ -50,13 +50,16 @@ class SweepReport:
     finished: bool
 
 
-def care_for(record: EmailRecord, now: datetime, *, sends_batch: bool, heads: Mapping[Mode, datetime]) -> Care:
+def care_for(
+    record: EmailRecord, now: datetime, *, sends_batch: bool, heads: Mapping[Mode, datetime], holds: bool = False
+) -> Care:
     """What one unsent email needs. `sends_batch`: parked batch mail may go. `heads`: when the doorbell at each
-    queue's head was to ring, where the queue has one: doorbells behind it are not lost, only late. Pure."""
+    queue's head was to ring, where the queue has one: doorbells behind it are not lost, only late. `holds`: no mail is
+    sent at all. Pure."""
     if record.status is Status.SENDING:
         over = record.lease_until is not None and record.lease_until <= now
         return Care.RELEASE if over else Care.NOTHING
-    if record.held or (record.mode is Mode.BATCH and not sends_batch):
+    if holds or record.held or (record.mode is Mode.BATCH and not sends_batch):
         return Care.NOTHING
     if record.parked:
         return Care.NOTHING if is_far_off(record.due_at, now) else Care.RING
@@ -115,7 +118,7 @@ class Sweeper:
                 if self._clock() >= until:
                     return SweepReport(cared, backlog, settled, finished=False)
                 found += len(some)
-                backlog.count(some, self._clock(), sends_batch=sends_batch)
+                backlog.count(some, self._clock(), sends_batch=sends_batch, holds=self._distributor.holds)
                 cared.update(await asyncio.gather(*(self._care(one, sends_batch, heads, unpaused) for one in some)))
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
@@ -137,7 +140,7 @@ class Sweeper:
         record = brought_forward(stored.record, now, unpaused)
         try:
             record = await self._throttle.brought_forward(record)
-            care = care_for(record, now, sends_batch=sends_batch, heads=heads)
+            care = care_for(record, now, sends_batch=sends_batch, heads=heads, holds=self._distributor.holds)
             if care is Care.NOTHING:
                 return care
             if care is Care.RELEASE:

@@ -128,6 +128,9 @@ Email = TypedDict(
             bool,
             Field(description="Nobody knows whether it was sent: an administrator resends it, or marks it as sent."),
         ],
+        "content_deleted": Annotated[
+            bool, Field(description="Its message was deleted before its record: it cannot be read, or sent once more.")
+        ],
         "deferrals": Annotated[int, Field(description="How often a sending limit made it wait.")],
         "deferred": Annotated[str | None, Field(description="Which limit that was, in words.")],
         "attempts": Annotated[list[EmailAttempt], Field(description="The newest 20, the last one last.")],
@@ -183,9 +186,10 @@ class Imported(TypedDict):
 
 
 class Pause(TypedDict):
-    """Why nothing goes through a provider, and until when. `refusals` counts those since it last worked."""
+    """Why nothing goes through a provider, and until when; null where only an administrator ends it. `refusals` counts
+    those since it last worked."""
 
-    until: Time
+    until: Time | None
     refusals: int
     reply: str
     diagnosis: Diagnosis | None
@@ -280,6 +284,36 @@ class Apps(TypedDict):
     items: list[App]
 
 
+class ParameterProblem(TypedDict):
+    """`name` is the parameter's, or an app setting's that is none."""
+
+    name: str
+    problem: str
+    fix: str
+
+
+class Parameter(TypedDict):
+    """`value` is what was written, also where it is wrong: then it is not used. `limits` are the least and the most."""
+
+    name: str
+    group: str
+    value: str | int | bool | None
+    source: Literal["stored", "app setting", "default"]
+    default: str | int | bool | None
+    help: str
+    unit: str | None
+    choices: list[str] | None
+    limits: list[int] | None
+
+
+class Parameters(TypedDict):
+    """`warnings`: what is allowed and may yet be a mistake."""
+
+    items: list[Parameter]
+    problems: list[ParameterProblem]
+    warnings: list[str]
+
+
 class Secret(TypedDict):
     """Never the value."""
 
@@ -362,3 +396,11 @@ class Examination(TypedDict):
 
     counts: FindingCounts
     sections: list[FindingSection]
+
+
+class HealthDetails(TypedDict):
+    """`closed`: no mail is accepted or sent until the problems are mended. `incomplete`: some is not."""
+
+    status: Literal["ok", "incomplete", "closed"]
+    problems: list[ParameterProblem]
+    warnings: list[str]

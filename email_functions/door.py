@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import azure.functions as func
 
 from email_core import metrics
-from email_core.assembly import Subsystem, subsystem
+from email_core.assembly import Subsystem, subsystem_as_it_is
 from email_core.caller import Caller
 from email_core.callers_mail import CallersMail
 from email_core.errors import NotPermitted
@@ -63,12 +63,15 @@ def door(blueprint: func.Blueprint) -> Callable[[Door], Function]:
 
 
 def entered(operation: Operation, answer: Door) -> Function:
-    """The door behind what its operation asks of every request."""
+    """The door behind what its operation asks of every request. While a parameter is wrong, only what mends it is
+    open."""
 
     async def function(req: func.HttpRequest) -> func.HttpResponse:
-        core = await subsystem()
+        core = await subsystem_as_it_is()
         call = Call(req, await _caller(operation, req, core), core)
         _check(operation, req)
+        if not operation.mends:
+            core.check()
         response = await answer(call)
         return _without_body(response) if req.method == "HEAD" else response
 

@@ -1,7 +1,9 @@
-"""`/api/health`: whether this instance could do its work. Shallow: no request to anything else."""
+"""`/api/health`: whether this instance could do its work. Shallow: no request to anything else. What is wrong with the
+parameters is told to administrators in `/api/health/details`."""
 
 import azure.functions as func
 
+from email_functions import representations
 from email_functions.door import Call, door
 from email_functions.problems import json_response
 
@@ -12,3 +14,8 @@ blueprint = func.Blueprint()
 async def health(call: Call) -> func.HttpResponse:
     call.core.outbox.require_provider()  # raises ConfigurationError, which is answered 503
     return json_response({"status": "ok"})
+
+
+@door(blueprint)
+async def health_details(call: Call) -> func.HttpResponse:
+    return json_response(representations.health(await call.core.desk.reading()))

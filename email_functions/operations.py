@@ -14,6 +14,7 @@ from email_functions import answers
 from email_functions.app_schema import AppBody
 from email_functions.audit_schema import AuditQuery
 from email_functions.distributor_schema import DistributorBody
+from email_functions.parameter_schema import ParametersBody
 from email_functions.rehearsal_schema import RehearsalBody
 from email_functions.schemas import BatchBody, EmailBody, EmlQuery, ExportQuery, ListQuery, OrderBody
 from email_functions.secret_schema import SecretBody
@@ -56,7 +57,7 @@ class Operation:
     """`body` is the model of a JSON body, and `takes` the media types that a body may have; `query` is the model of the
     query string. `answers` are those that are no problem: the type of a JSON body, a media type, or None for no body.
     `problems` are the statuses that this call has beside those that any may have. `headers`: of the request, by name,
-    with what they are for."""
+    with what they are for. `mends`: it is open while a parameter is wrong, as an administrator mends that with it."""
 
     method: str
     route: str
@@ -69,6 +70,7 @@ class Operation:
     answers: Mapping[int, type | str | None] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    mends: bool = False
 
     @property
     def key(self) -> func.AuthLevel:
@@ -99,6 +101,8 @@ _IDEMPOTENCY_KEY = {
     "Idempotency-Key": "The same key with the same body again is the same email: answered as the first time, with "
     "`Idempotency-Replayed: true`. A UUID is a good key."
 }
+
+_IF_MATCH = {"If-Match": "The ETag of the version that the change was made from; `*` for any. It is required."}
 
 OPERATIONS: dict[str, Operation] = {
     "accept_email": Operation(
@@ -140,6 +144,7 @@ OPERATIONS: dict[str, Operation] = {
         "Read an email's message",
         query=EmlQuery,
         answers={200: MIME},
+        problems=(410,),
     ),
     "cancel_email": Operation(
         "POST",
@@ -155,7 +160,7 @@ OPERATIONS: dict[str, Operation] = {
         Access.SEND_OWN,
         "Send an email once more",
         answers={202: answers.AcceptedEmail},
-        problems=(409,),
+        problems=(409, 410),
     ),
     "mark_email_sent": Operation(
         "POST",
@@ -260,11 +265,38 @@ OPERATIONS: dict[str, Operation] = {
         "List the providers and how each stands",
         answers={200: answers.Providers},
     ),
+    "read_parameters": Operation(
+        "GET",
+        "parameters",
+        Access.ADMIN,
+        "Read all parameters",
+        answers={200: answers.Parameters},
+        mends=True,
+    ),
+    "export_parameters": Operation(
+        "GET",
+        "parameters/export",
+        Access.ADMIN,
+        "Read what is stored of them, as the change that stores it elsewhere",
+        answers={200: ParametersBody},
+        mends=True,
+    ),
+    "change_parameters": Operation(
+        "PATCH",
+        "parameters",
+        Access.ADMIN,
+        "Change parameters",
+        body=ParametersBody,
+        answers={200: answers.Parameters},
+        problems=(412, 428),
+        headers=_IF_MATCH,
+        mends=True,
+    ),
     "read_secret_state": Operation(
-        "GET", "secrets/{name}", Access.ADMIN, "Read whether a secret is set", answers={200: answers.Secret}
+        "GET", "secrets/{name}", Access.ADMIN, "Read whether a secret is set", answers={200: answers.Secret}, mends=True
     ),
     "write_secret": Operation(
-        "PUT", "secrets/{name}", Access.ADMIN, "Set a secret", body=SecretBody, answers={204: None}
+        "PUT", "secrets/{name}", Access.ADMIN, "Set a secret", body=SecretBody, answers={204: None}, mends=True
     ),
     "send_test_email": Operation(
         "POST",
@@ -275,7 +307,13 @@ OPERATIONS: dict[str, Operation] = {
         answers={200: answers.Rehearsal},
     ),
     "list_audit": Operation(
-        "GET", "audit", Access.ADMIN, "List who changed what", query=AuditQuery, answers={200: answers.AuditPage}
+        "GET",
+        "audit",
+        Access.ADMIN,
+        "List who changed what",
+        query=AuditQuery,
+        answers={200: answers.AuditPage},
+        mends=True,
     ),
     "health": Operation(
         "GET", "health", Access.OPEN, "Whether this instance could do its work", answers={200: answers.Health}
@@ -286,11 +324,27 @@ OPERATIONS: dict[str, Operation] = {
         Access.ADMIN,
         "Look at all that sending depends on",
         answers={200: answers.Examination},
+        mends=True,
     ),
-    "read_openapi": Operation("GET", "openapi.json", Access.OPEN, "This document", answers={200: JSON}),
-    "show_docs": Operation("GET", "docs", Access.OPEN, "This document as a page", answers={200: "text/html"}),
+    "health_details": Operation(
+        "GET",
+        "health/details",
+        Access.ADMIN,
+        "What is wrong with the parameters",
+        answers={200: answers.HealthDetails},
+        mends=True,
+    ),
+    "read_openapi": Operation("GET", "openapi.json", Access.OPEN, "This document", answers={200: JSON}, mends=True),
+    "show_docs": Operation(
+        "GET", "docs", Access.OPEN, "This document as a page", answers={200: "text/html"}, mends=True
+    ),
     "show_docs_part": Operation(
-        "GET", "docs/{name}", Access.OPEN, "What that page is made of", answers={200: "application/octet-stream"}
+        "GET",
+        "docs/{name}",
+        Access.OPEN,
+        "What that page is made of",
+        answers={200: "application/octet-stream"},
+        mends=True,
     ),
 }
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import azure.functions as func
@@ -10,6 +11,7 @@ import azure.functions as func
 from email_core.errors import (
     ChooseProvider,
     ConfigurationError,
+    ContentDeleted,
     EmailNotFound,
     EmailTooLarge,
     FieldProblem,
@@ -29,6 +31,8 @@ from email_core.errors import (
     UnknownSecret,
     UseMailApp,
     UserNotFound,
+    VersionChanged,
+    WrongParameters,
 )
 from email_core.logs import where
 
@@ -59,6 +63,10 @@ class BodyTooLarge(Exception):
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"it has {size} octets, and at most {limit} are taken")
         self.size, self.limit = size, limit
+
+
+class NoPrecondition(Exception):
+    """A change came without the version that it was made from."""
 
 
 class NotJson(Exception):
@@ -106,6 +114,8 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(415, "The body has a type that is not taken", str(error))
         case EmailTooLarge():
             return problem_response(413, "The email is too large", str(error), size=error.size, limit=error.limit)
+        case ContentDeleted():
+            return problem_response(410, "The email's content was deleted", str(error))
         case EmailNotFound():
             return problem_response(404, "There is no such email", str(error))
         case UserNotFound():
@@ -133,6 +143,13 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return _later(problem, error.retry_after)
         case LostRace():
             return problem_response(409, "Somebody else was first", f"{error}: read it again, then try again")
+        case VersionChanged():
+            return problem_response(412, "Somebody else was first", str(error))
+        case NoPrecondition():
+            return problem_response(428, "The version is missing", str(error))
+        case WrongParameters():
+            logger.error("request %s: %s", request_id, error)
+            return problem_response(503, "Parameters are wrong", str(error), problems=list(map(asdict, error.problems)))
         case ConfigurationError():
             logger.error("request %s: %s", request_id, error)
             return problem_response(503, "The email subsystem is not configured", str(error))

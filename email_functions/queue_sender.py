@@ -7,7 +7,7 @@ import azure.functions as func
 
 from email_core.assembly import STORAGE_SETTING, subsystem
 from email_core.delivery import Delivery
-from email_core.errors import StorageUnavailable
+from email_core.errors import StorageUnavailable, WrongParameters
 from email_core.logs import where
 from email_core.record import Mode
 from email_core.stores.base import POISON, QUEUE_NAMES, Doorbell
@@ -53,6 +53,8 @@ async def _given(message: func.QueueMessage, answer: Callable[[Delivery, Doorbel
         return
     try:
         await answer((await subsystem()).delivery, doorbell)
+    except WrongParameters as error:  # ringing again and again would only fail: the sweeper rings when it is mended
+        logger.error("email %s waits: %s", doorbell.email_id, error)
     except StorageUnavailable as error:
         logger.error("doorbell for email %s rings again: %s: %s", doorbell.email_id, error, where(error))
         raise StorageUnavailable(error.operation) from None

@@ -1,9 +1,9 @@
 """What a caller gets to see: the JSON of an email, as API.md has it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import Field, asdict
 from datetime import UTC, datetime
-from typing import overload
+from typing import Any, overload
 
 from email_core.app_senders import AppSendersRow
 from email_core.audit import AuditEvent
@@ -14,7 +14,10 @@ from email_core.doctor.finding import Finding, Section, Verdict
 from email_core.doctor.report import count
 from email_core.message import Address
 from email_core.outbox import PreparedEmail
-from email_core.parameters import Parameters
+from email_core.parameter_desk import Reading
+from email_core.parameter_layers import value_of
+from email_core.parameter_rules import warnings
+from email_core.parameters import ROWS, Parameters, default_of, group_of
 from email_core.provider_overview import Pause, ProviderStatus
 from email_core.record import MARKED_AS_SENT, EmailRecord
 from email_core.rehearsals import RehearsalReport
@@ -79,6 +82,7 @@ def email(record: EmailRecord, parameters: Parameters) -> answers.Email:
         "expires_at": _time(_expiry(record, parameters)),
         "next_attempt_at": _time(record.next_attempt_at) if record.status is Status.UNSENT else None,
         "held": record.held,
+        "content_deleted": record.content_deleted,
         "deferrals": record.deferrals,
         "deferred": record.deferred,
         "attempts": [
@@ -159,6 +163,42 @@ def user_options(options: UserOptions, choices: tuple[str, ...]) -> answers.User
 
 def app(row: AppSendersRow) -> answers.App:
     return {"client_id": row.client_id, "name": row.name, "senders": list(row.senders)}
+
+
+def parameters(reading: Reading) -> answers.Parameters:
+    return {
+        "items": [_parameter(row, reading) for row in ROWS.values()],
+        "problems": _problems(reading),
+        "warnings": warnings(reading.layers),
+    }
+
+
+def _parameter(row: "Field[Any]", reading: Reading) -> answers.Parameter:
+    """`value` is what was written, also where it is wrong: then it is not used."""
+    about = row.metadata
+    return {
+        "name": row.name,
+        "group": group_of(row),
+        "value": value_of(reading.layers, row),
+        "source": reading.layers.sources[row.name].value,
+        "default": default_of(row),
+        "help": about["help"],
+        "unit": about["unit"] or None,
+        "choices": list(about["choices"]) or None,
+        "limits": list(about["limits"]) if about["limits"] else None,
+    }
+
+
+def health(reading: Reading) -> answers.HealthDetails:
+    return {
+        "status": "closed" if reading.judgement.closing else "incomplete" if reading.judgement.problems else "ok",
+        "problems": _problems(reading),
+        "warnings": warnings(reading.layers),
+    }
+
+
+def _problems(reading: Reading) -> list[answers.ParameterProblem]:
+    return [{"name": one.name, "problem": one.problem, "fix": one.fix} for one in reading.judgement.problems]
 
 
 def secret(state: SecretState) -> answers.Secret:

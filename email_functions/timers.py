@@ -60,5 +60,10 @@ async def expire_emails(core: Subsystem) -> None:
 async def purge_history(core: Subsystem) -> None:
     until = utc_now() + TIME_LIMIT
     report = await core.retention.purge(until)
+    content = await core.retention.purge_content(until)
     keys = await core.retention.purge_keys(until)
-    logger.info("purge: %d emails and %d keys deleted, finished: %s", report.emails, keys, report.finished)
+    events = await core.retention.purge_audit(until)
+    logger.info(
+        "purge: %d emails, the content of %d, %d keys and %d events of the audit deleted, finished: %s",
+        *(report.emails, content.emails, keys, events, report.finished and content.finished),
+    )

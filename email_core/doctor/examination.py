@@ -1,9 +1,10 @@
 """All checks, side by side, each in bounded time. What cannot be built is told, and takes only its own checks away."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from email_core.assembly import (
     utc_now,
 )
 from email_core.choice_of_provider import CONFIGURED_BY
-from email_core.doctor.finding import Finding, Section, bounded, failed, ok, skipped, told
+from email_core.doctor.finding import Finding, Section, bounded, failed, ok, skipped, told, warning
 from email_core.doctor.identity import Identity, identity_checks
 from email_core.doctor.operation import operation_checks
 from email_core.doctor.providers import MOST_SECONDS, ProviderCheck
@@ -27,19 +28,24 @@ from email_core.doctor.resolver import Resolver
 from email_core.doctor.secrets import secret_checks
 from email_core.doctor.sender_domain import domain_checks
 from email_core.doctor.storage import storage_checks
-from email_core.errors import ConfigurationError
+from email_core.errors import ConfigurationError, ParameterProblem, StorageUnavailable
 from email_core.message import Address
-from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
+from email_core.parameter_layers import Layers, Source, layers
+from email_core.parameter_rules import judged
+from email_core.parameters import SETTING_PREFIX, Parameters, Value
 from email_core.provider_pause import ProviderPauses, ProviderStateStore
 from email_core.providers.base import Provider
+from email_core.providers.diverted import in_delivery_mode
 from email_core.providers.known import KNOWN
 from email_core.rehearsals import Rehearsals, sender_of
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
-from email_core.stores.azure import AzureDistributorStore, AzureProviderStates, AzureTimerRuns
+from email_core.stores.azure import AzureDistributorStore, AzureParameterStore, AzureProviderStates, AzureTimerRuns
 from email_core.stores.memory import MemoryMailboxStore, MemoryProviderStates
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
+MOST_SECONDS_TO_READ = 15.0
 _NOT_BUILT = "its settings are wrong: see above"
+_SOURCES = {Source.STORED: "stored", Source.APP_SETTING: "by app settings", Source.DEFAULT: "by default"}
 
 Checks = list[Awaitable[Finding | list[Finding]]]
 Part = TypeVar("Part")
@@ -55,6 +61,7 @@ class Clients(NamedTuple):
 class Parts:
     """What could be built of the settings, None where it could not: then `problems` says why."""
 
+    read: Layers
     parameters: Parameters | None
     secrets: SecretStore | None
     providers: Mapping[str, Provider] | None
@@ -102,18 +109,42 @@ async def _parts(settings: Mapping[str, str]) -> AsyncIterator[Parts]:
             problems.append(problem)
             return None
 
-    parameters = built(lambda: parameters_from_settings(settings))
     secrets = built(lambda: secret_store(settings))
-    providers = None
-    if parameters and secrets is not None:  # its requests are few: it needs no share of any mailbox's slots
-        providers = built(lambda: configured_providers(parameters, secrets, MemoryMailboxStore()))
     storage = built(lambda: _clients(settings))
     async with AsyncExitStack() as stack:
         for client in storage or ():
             await stack.enter_async_context(client)
+        read = layers(settings, await _stored(storage))
+        closing = judged(read).closing
+        problems += [ConfigurationError(_where_it_is(read, one), one.problem, one.fix) for one in closing]
+        parameters, providers = None if closing else read.parameters, None
+        if parameters and secrets is not None:
+            providers = _providers(parameters, secrets)
         for provider in (providers or {}).values():
             stack.callback(provider.close)
-        yield Parts(parameters, secrets, providers, storage, tuple(problems))
+        yield Parts(read, parameters, secrets, providers, storage, tuple(problems))
+
+
+async def _stored(storage: Clients | None) -> Mapping[str, Value]:
+    """Nothing where the storage does not tell: what is wrong with it has a section of its own."""
+    if storage is None:
+        return {}
+    try:
+        async with asyncio.timeout(MOST_SECONDS_TO_READ):
+            return (await AzureParameterStore(storage.tables).read())[0]
+    except (StorageUnavailable, TimeoutError):
+        return {}
+
+
+def _where_it_is(read: Layers, problem: ParameterProblem) -> str:
+    """What an administrator mends: a stored parameter, or an app setting."""
+    is_stored = read.sources.get(problem.name) is Source.STORED
+    return problem.name if is_stored or problem.name.startswith(SETTING_PREFIX) else SETTING_PREFIX + problem.name
+
+
+def _providers(parameters: Parameters, secrets: SecretStore) -> Mapping[str, Provider]:
+    """Its requests are few: it needs no share of any mailbox's slots. Its test email goes where all mail goes."""
+    return in_delivery_mode(parameters, configured_providers(parameters, secrets, MemoryMailboxStore()))
 
 
 def _clients(settings: Mapping[str, str]) -> Clients:
@@ -131,8 +162,11 @@ def _configuration(settings: Mapping[str, str], parts: Parts) -> Iterator[Findin
     for problem in parts.problems:
         yield failed(problem.setting, problem.problem, problem.fix)
     if parts.parameters is not None:
-        given = sum(setting.startswith(SETTING_PREFIX) for setting in settings)
-        yield ok("parameters", f"{given} given, {len(fields(Parameters)) - given} as by default")
+        sources = Counter(parts.read.sources.values())
+        yield ok("parameters", ", ".join(f"{sources[source]} {words}" for source, words in _SOURCES.items()))
+        if parts.parameters.delivery_mode != "live":
+            fix = "Set it to live where mail is to go to its recipients."
+            yield warning("delivery_mode", f"is {parts.parameters.delivery_mode}: no recipient gets any mail", fix)
 
 
 def _provider_checks(parts: Parts, to: Address | None, clock: Callable[[], datetime]) -> dict[str, Checks]:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
 
 from email_core.content import Content
 from email_core.providers.features import Features
@@ -181,8 +180,8 @@ class Provider(ABC):
     parameters and may yet be a mistake.
     """
 
-    name: ClassVar[str]
-    features: ClassVar[Features]
+    name: str
+    features: Features
     configuration: str = ""
     account: str = ""
     secrets: tuple[SecretName, ...] = ()

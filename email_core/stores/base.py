@@ -13,6 +13,7 @@ from email_core.delivery_state import Status
 from email_core.distributor import DistributorStore
 from email_core.idempotency import IdempotencyStore
 from email_core.mailbox_slots import MailboxStore
+from email_core.parameter_desk import ParameterStore
 from email_core.provider_pause import ProviderStateStore
 from email_core.record import EmailRecord, Mode
 from email_core.shared_windows import WindowStore
@@ -128,13 +129,16 @@ class EmailStore(Protocol):
         """One email by its id, wherever it is in its life."""
 
     async def content(self, stored: StoredEmail) -> Content:
-        """The MIME. Raises EmailNotFound where it was purged."""
+        """The MIME. Raises ContentDeleted where it was deleted before its record, EmailNotFound where it was purged."""
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
         """Writes an unsent email's next version. Raises LostRace, and writes nothing, if `stored` is not the last."""
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
         """Moves an email to the history in one step. Raises LostRace as `update` does."""
+
+    def forgetting_content(self) -> "EmailStore":
+        """The same store, which deletes the content of each email that ends."""
 
     async def page(self, query: EmailQuery) -> Page:
         """Emails of a view, newest first."""
@@ -151,6 +155,18 @@ class EmailStore(Protocol):
 
     def partitions_until(self, moment: datetime) -> AsyncIterator[str]:
         """The partitions of the day of `moment` and all before it, newest first."""
+
+    def partitions_with_content(self, until: datetime) -> AsyncIterator[str]:
+        """Those of the partitions until then, newest first, whose content was not deleted yet: few, however long the
+        history."""
+
+    async def purge_content(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        """Deletes the content of emails that ended before then, and keeps their records: some hundreds at a time.
+        Returns how many, and whether to call again."""
+
+    async def settle_content(self, partition: str) -> None:
+        """Says that a partition of the past has no content any more: nobody looks for any there again. One that has,
+        or unsent mail, stays as it is."""
 
     async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
         """Deletes emails that ended before then, with their content: some hundreds at a time, the oldest last.
@@ -182,3 +198,4 @@ class Stores:
     audit: AuditStore
     users: UserStore
     app_senders: AppSendersStore
+    parameters: ParameterStore

@@ -21,7 +21,7 @@ MOST_CHUNKS = 12  # an entity holds 1 MiB
 
 _TIMES = ("updated_at", "send_at", "expires_at", "next_attempt_at", "ended_at", "lease_until", "rung_at")
 _NUMBERS = ("size", "claims", "deferrals", "tries")
-_FLAGS = ("parked", "held", "waits_for_provider")
+_FLAGS = ("parked", "held", "waits_for_provider", "content_deleted")
 _TEXTS = ("provider", "user", "subject", "message_id", "claimed_by", "handle", "mailbox", "accepted_by")
 _PLAIN = (*_TIMES, *_NUMBERS, *_TEXTS, *_FLAGS, "created_at")
 _IN_DETAIL = ("sender", "to", "cc", "bcc", "metadata", "attempts", "results", "importance", "turn")
@@ -78,6 +78,7 @@ def record_of(entity: Mapping[str, Any]) -> EmailRecord:
         parked=entity["parked"],
         waits_for_provider=entity.get("waits_for_provider", False),
         held=entity["held"],
+        content_deleted=entity.get("content_deleted", False),
         rung_at=_optional_time(entity, "rung_at"),
         importance=Importance(detail.get("importance", Importance.NORMAL)),
         deferrals=entity["deferrals"],

@@ -1,6 +1,7 @@
 """Stores in memory: for tests, and for a first look without any storage. They obey the contract, races included."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
@@ -10,9 +11,10 @@ from email_core.audit import AuditEvent, AuditPage
 from email_core.content import InlineContent
 from email_core.distributor import DistributorState
 from email_core.email_id import inverted_day, partition_of
-from email_core.errors import EmailNotFound, LostRace
+from email_core.errors import ContentDeleted, EmailNotFound, LostRace
 from email_core.idempotency import KeyUse
 from email_core.mailbox_slots import MailboxState
+from email_core.parameters import Value
 from email_core.provider_pause import ProviderState
 from email_core.record import EmailRecord, Mode
 from email_core.stores.base import (
@@ -33,6 +35,8 @@ class MemoryEmailStore:
         self._blobs: dict[str, bytes] = {}
         self._etags = count(1)
         self._settled: set[str] = set()
+        self._without_content: set[str] = set()
+        self._forgets = False
 
     async def insert(self, record: EmailRecord, mime: bytes) -> StoredEmail:
         inline = mime if len(mime) <= INLINE_CONTENT_LIMIT else None
@@ -44,6 +48,8 @@ class MemoryEmailStore:
         return self._emails.get(email_id)
 
     async def content(self, stored: StoredEmail) -> InlineContent:
+        if stored.record.content_deleted:
+            raise ContentDeleted(stored.record.id)
         if stored.inline is not None:
             return InlineContent(stored.inline)
         try:
@@ -56,6 +62,17 @@ class MemoryEmailStore:
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
         self._keep(record, self._check_last(stored).inline)
+        if self._forgets:
+            self._forget_content(record.id)
+
+    def forgetting_content(self) -> "MemoryEmailStore":
+        forgetting = copy(self)
+        forgetting._forgets = True
+        return forgetting
+
+    def _forget_content(self, email_id: str) -> None:
+        self._keep(replace(self._emails[email_id].record, content_deleted=True), None)
+        self._blobs.pop(email_id, None)
 
     async def page(self, query: EmailQuery) -> Page:
         matching = (email.record for _, email in sorted(self._emails.items()) if query.matches(email.record))
@@ -78,14 +95,33 @@ class MemoryEmailStore:
             if partition >= inverted_day(moment):
                 yield partition
 
-    async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
-        old = [
+    async def partitions_with_content(self, until: datetime) -> AsyncIterator[str]:
+        async for partition in self.partitions_until(until):
+            if partition not in self._without_content:
+                yield partition
+
+    async def purge_content(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        old = [one for one in self._ended(partition, ended_before) if not self._emails[one].record.content_deleted]
+        for email_id in old:
+            self._forget_content(email_id)
+        return len(old), False
+
+    async def settle_content(self, partition: str) -> None:
+        rest = [one.record for one in self._emails.values() if partition_of(one.record.id) == partition]
+        if all(record.content_deleted for record in rest):
+            self._without_content.add(partition)
+
+    def _ended(self, partition: str, before: datetime) -> list[str]:
+        return [
             email_id
             for email_id, stored in self._emails.items()
             if partition_of(email_id) == partition
             and stored.record.ended_at is not None
-            and stored.record.ended_at < ended_before
+            and stored.record.ended_at < before
         ]
+
+    async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        old = self._ended(partition, ended_before)
         for email_id in old:
             del self._emails[email_id]
             self._blobs.pop(email_id, None)
@@ -299,6 +335,21 @@ class MemoryAppSendersStore:
         return [row for _, row in sorted(self.rows.items())]
 
 
+class MemoryParameterStore:
+    def __init__(self, **values: Value) -> None:
+        self._values: Mapping[str, Value] = values
+        self._version = 1 if values else 0
+
+    async def read(self) -> tuple[Mapping[str, Value], str | None]:
+        return self._values, f'"version {self._version}"' if self._version else None
+
+    async def write(self, values: Mapping[str, Value], etag: str | None) -> str:
+        if etag != (await self.read())[1]:
+            raise LostRace("the parameters")
+        self._values, self._version = dict(values), self._version + 1
+        return f'"version {self._version}"'
+
+
 def memory_stores() -> Stores:
     return Stores(
         emails=MemoryEmailStore(),
@@ -312,4 +363,5 @@ def memory_stores() -> Stores:
         audit=MemoryAuditStore(),
         users=MemoryUserStore(),
         app_senders=MemoryAppSendersStore(),
+        parameters=MemoryParameterStore(),
     )

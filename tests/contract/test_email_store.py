@@ -13,7 +13,7 @@ from email_core.content import whole
 from email_core.delivery import RECIPIENT_REPLY_KEPT
 from email_core.delivery_state import Event, Status
 from email_core.email_id import partition_of
-from email_core.errors import LostRace
+from email_core.errors import ContentDeleted, LostRace, StorageUnavailable
 from email_core.message import Address
 from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.azure.names import EMAILS_TABLE
@@ -346,6 +346,98 @@ async def test_purge_of_many_takes_several_calls_and_leaves_nothing(store):
     assert [one async for one in store.partitions_until(NOON)] == []
 
 
+# ---- content apart from its record
+
+SIZES = [len(MIME), 100_000]
+
+
+async def content_of(store: EmailStore, record: EmailRecord) -> bytes:
+    return await whole(await store.content(await store.get(record.id)))
+
+
+async def with_content(store: EmailStore) -> list[str]:
+    return [one async for one in store.partitions_with_content(NOON + timedelta(days=1))]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_store_that_forgets_content_deletes_it_when_an_email_ends(store, size):
+    record = email(size=size)
+    stored = await store.forgetting_content().insert(record, bytes(size))
+    assert await content_of(store, record) == bytes(size)
+    await store.forgetting_content().end(stored, sent(record))
+    assert (await store.get(record.id)).record == replace(sent(record), content_deleted=True)
+    with pytest.raises(ContentDeleted):
+        await content_of(store, record)
+    assert await ids(store, HISTORY) == [record.id]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_purge_of_content_keeps_the_records(store, size):
+    old, new, unsent = (email(NOON - timedelta(days=8), size=size) for _ in range(3))
+    for record in (old, new, unsent):
+        await store.insert(record, bytes(size))
+    for record, at in ((old, NOON - timedelta(days=8)), (new, NOON)):
+        await store.end(await store.get(record.id), replace(sent(record), ended_at=at))
+    (partition,) = await with_content(store)
+    assert await store.purge_content(partition, NOON - timedelta(days=7)) == (1, False)
+    assert await store.purge_content(partition, NOON - timedelta(days=7)) == (0, False)
+    assert (await store.get(old.id)).record.content_deleted
+    with pytest.raises(ContentDeleted):
+        await content_of(store, old)
+    assert [await content_of(store, one) for one in (new, unsent)] == [bytes(size)] * 2
+    assert len(await ids(store, HISTORY)) == 2
+
+
+async def test_partition_is_left_alone_when_it_has_no_content_any_more(store):
+    record, unsent = email(), email()
+    await keep(store, record, ended=True)
+    await keep(store, unsent)
+    (partition,) = await with_content(store)
+    await store.purge_content(partition, NOON + timedelta(days=1))
+    await store.settle_content(partition)
+    assert await with_content(store) == [partition], "what is unsent has its content"
+    await store.end(await store.get(unsent.id), sent(unsent))
+    await store.settle_content(partition)
+    assert await with_content(store) == [partition], "what ended since has its content"
+    await store.purge_content(partition, NOON + timedelta(days=1))
+    await store.settle_content(partition)
+    assert await with_content(store) == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_record_whose_content_was_deleted_is_purged_like_any_other(store, size):
+    record = email(NOON - timedelta(days=40), size=size)
+    stored = await store.insert(record, bytes(size))
+    await store.forgetting_content().end(stored, sent(record))
+    assert await purge_all(store, NOON + timedelta(days=1)) == 1
+    assert await store.get(record.id) is None
+    assert await with_content(store) == []
+
+
+async def test_small_content_is_forgotten_without_a_second_write(storage_connection):
+    async with storage_proxy(storage_connection) as proxy, azure_stores(proxy.connection) as (store, _):
+        stored = await store.insert(email(), MIME)
+        proxy.forget()
+        await store.forgetting_content().end(stored, sent(stored.record))
+        assert proxy.counts.total() == 1
+
+
+async def test_blob_that_could_not_be_deleted_is_deleted_by_the_next_purge(storage_connection):
+    async with azure_stores(storage_connection) as (store, _):
+        record = email(size=100_000)
+        stored = await store.insert(record, bytes(100_000))
+        forgetting = store.forgetting_content()
+
+        async def refuse(rows):
+            raise StorageUnavailable("delete")
+
+        forgetting._delete_content = refuse
+        await forgetting.end(stored, sent(record))
+        assert not (await store.get(record.id)).record.content_deleted
+        await store.purge_content(partition_of(record.id), NOON + timedelta(days=1))
+        assert [name async for name in store._content.list_blob_names()] == []
+
+
 async def test_listed_email_is_not_ended_without_its_content(storage_connection):
     async with azure_stores(storage_connection) as (store, _):
         await store.insert(email(), MIME)
@@ -368,7 +460,7 @@ async def test_first_emails_of_a_partition_name_it_once(storage_connection):
     async with storage_proxy(storage_connection) as proxy, azure_stores(proxy.connection) as (store, _):
         proxy.forget()
         await asyncio.gather(*(store.insert(email(), MIME) for _ in range(20)))
-        assert proxy.counts["table merge"] == 2
+        assert proxy.counts["table merge"] == 3
 
 
 async def test_row_that_cannot_be_read_hides_no_other_and_keeps_its_partition_open(storage_connection, caplog):

@@ -145,3 +145,24 @@ async def test_mailbox_is_not_written_over_a_change(stores):
     for stale in (None, first):
         with pytest.raises(LostRace):
             await stores.mailboxes.write("graph-1", MailboxState(), stale)
+
+
+PARAMETERS = {"smtp_server": "mail.contoso.com", "smtp_port": 25, "keep_content": False, "exchange_domains": ""}
+
+
+async def test_parameters_are_stored_with_their_types_and_replaced_as_a_whole(stores):
+    assert await stores.parameters.read() == ({}, None)
+    etag = await stores.parameters.write(PARAMETERS, None)
+    assert await stores.parameters.read() == (PARAMETERS, etag)
+    long = {"smtp_certificate_authority": "x" * 16_000, "exchange_certificate_authority": "\n" * 16_000}
+    etag = await stores.parameters.write(long, etag)
+    assert await stores.parameters.read() == (long, etag)
+
+
+async def test_parameters_are_not_written_over_another_s(stores):
+    first = await stores.parameters.write(PARAMETERS, None)
+    await stores.parameters.write(PARAMETERS | {"smtp_port": 587}, first)
+    for old in (None, first):
+        with pytest.raises(LostRace):
+            await stores.parameters.write({}, old)
+    assert (await stores.parameters.read())[0]["smtp_port"] == 587

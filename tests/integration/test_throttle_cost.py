@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from email_core.assembly import Subsystem, connect, utc_now
+from email_core.assembly import Subsystem, connect, live, utc_now
 from email_core.delivery_state import Status
 from email_core.parameters import Parameters
+from email_core.provider_set import ProviderSet
 from email_core.secret_store.memory import MemorySecrets
-from email_core.stores.azure.names import STATES_TABLE
+from email_core.stores.azure.names import PARAMETERS_TABLE, STATES_TABLE
 from email_core.stores.base import Doorbell, Stores
 from tests.support.doors import IdleProvider
 from tests.support.emails import email
@@ -78,3 +79,21 @@ async def test_without_a_limit_nothing_is_asked_of_the_windows(storage_connectio
     async with counted(storage_connection) as world:
         requests = await world.answer(await world.kept(16))
     assert not [kind for kind in requests if kind.startswith("window")]
+
+
+async def test_stored_parameters_cost_one_read_for_all_emails_of_five_seconds(storage_connection):
+    """A lone email pays it in each process that it passes: the one that accepts it, and the one that sends it."""
+    async with storage_proxy(storage_connection) as proxy, all_azure_stores(proxy.connection) as stores:
+        await stores.parameters.write({"smtp_server": "mail.contoso.com"}, None)
+        providers = ProviderSet({"smtp": lambda settings: IdleProvider()})
+        now = datetime.now(UTC)
+        cores = live({}, stores, MemorySecrets(utc_now), providers, lambda: now)
+        proxy.forget()
+
+        async def deliver(record):
+            core = await cores.core()
+            await core.delivery.answer(Doorbell.of(await stores.emails.insert(record, b"Hello")))
+
+        await asyncio.gather(*(deliver(email(now)) for _ in range(32)))
+        reads = [one for one in proxy.exchanges if one.resource == PARAMETERS_TABLE]
+    assert [one.kind for one in reads] == ["table get"]

@@ -12,13 +12,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
-from email_core.assembly import connect, install, utc_now
+from email_core.assembly import connect, install, live, utc_now
 from email_core.parameters import Parameters
+from email_core.provider_set import ProviderSet
 from email_core.providers.base import Envelope, Outcome, OutcomeKind, Provider, Submission
+from email_core.providers.smtp import SmtpProvider
 from email_core.record import EmailRecord
 from email_core.secret_store.base import SecretStore
 from email_core.secret_store.memory import MemorySecrets
 from email_core.sign_in.base import OpenSignIn, SignIn
+from email_core.stores.base import Stores
 from email_core.stores.memory import (
     MemoryAppSendersStore,
     MemoryAuditStore,
@@ -26,6 +29,7 @@ from email_core.stores.memory import (
     MemoryDoorbells,
     MemoryEmailStore,
     MemoryIdempotencyStore,
+    MemoryParameterStore,
     MemoryProviderStates,
     MemoryTimerRuns,
     MemoryUserStore,
@@ -90,10 +94,14 @@ class IdleProvider(Provider):
     """Stands for one that is configured: only a test email ever goes through it, and ends with `outcome`."""
 
     name = "smtp"
+    features = SmtpProvider.features
     configuration = "one"
     account = "account@contoso.com"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "smtp", configuration: str = "one") -> None:
+        self.name = name
+        self.configuration = configuration
+        self.closed = 0
         self.outcome = Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
         self.submissions: list[Submission] = []
         self.discarded: list[str | None] = []
@@ -104,6 +112,9 @@ class IdleProvider(Provider):
 
     async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
         self.discarded.append(envelope.handle)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class RecordingStore(MemoryEmailStore):
@@ -147,7 +158,15 @@ class Doors:
     users: MemoryUserStore = field(default_factory=MemoryUserStore)
     app_senders: MemoryAppSendersStore = field(default_factory=MemoryAppSendersStore)
     timers: MemoryTimerRuns = field(default_factory=MemoryTimerRuns)
+    parameters: MemoryParameterStore = field(default_factory=MemoryParameterStore)
     provider: IdleProvider = field(default_factory=IdleProvider)
+    providers: list[IdleProvider] = field(default_factory=list)
+
+    def built(self, name: str, configuration: str) -> IdleProvider:
+        """One of those that the parameters configure; `provider` is the last."""
+        self.provider = IdleProvider(name, configuration)
+        self.providers.append(self.provider)
+        return self.provider
 
     async def call(
         self, method: str, url: str, body: bytes = b"", content_type: str | None = None, **headers: str
@@ -183,8 +202,8 @@ class Doors:
         octets = b"" if body is None else json.dumps(body).encode()
         return await self.call("POST", url, octets, "application/json", **headers)
 
-    async def patch(self, url: str, body: Any) -> Answer:
-        return await self.call("PATCH", url, json.dumps(body).encode(), "application/json")
+    async def patch(self, url: str, body: Any, **headers: str) -> Answer:
+        return await self.call("PATCH", url, json.dumps(body).encode(), "application/json", **headers)
 
     async def put(self, url: str, body: Any) -> Answer:
         return await self.call("PUT", url, json.dumps(body).encode(), "application/json")
@@ -202,6 +221,23 @@ class Doors:
         """Makes a user known, with the fields of User and of UserOptions."""
         options = {name: fields.pop(name) for name in list(fields) if name in UserOptions.__dataclass_fields__}
         await self.users.write(KnownUser(User(id=user_id, **fields), UserOptions(**options)))
+
+    @property
+    def stores(self) -> Stores:
+        return replace(
+            memory_stores(),
+            emails=self.emails,
+            doorbells=self.doorbells,
+            keys=self.keys,
+            distributor=self.distributor,
+            providers=self.states,
+            timers=self.timers,
+            windows=self.windows,
+            audit=self.audit,
+            users=self.users,
+            app_senders=self.app_senders,
+            parameters=self.parameters,
+        )
 
     @property
     def nothing_happened(self) -> bool:
@@ -224,25 +260,31 @@ def open_doors(
     """The real core over memory stores, in the process's place until the end."""
     doors = Doors(secrets=secrets) if secrets else Doors()
     core = connect(
-        stores=replace(
-            memory_stores(),
-            emails=doors.emails,
-            doorbells=doors.doorbells,
-            keys=doors.keys,
-            distributor=doors.distributor,
-            providers=doors.states,
-            timers=doors.timers,
-            windows=doors.windows,
-            audit=doors.audit,
-            users=doors.users,
-            app_senders=doors.app_senders,
-        ),
+        stores=doors.stores,
         providers={"smtp": doors.provider} | dict(more_providers or {}) if providers else {},
         parameters=replace(Parameters(), **parameters),
         secrets=doors.secrets,
         sign_in=sign_in or OpenSignIn(),
     )
     install(core)
+    try:
+        yield doors
+    finally:
+        install(None)
+
+
+SMTP_SETTINGS = {"EmailParameters__smtp_server": "mail.contoso.com"}
+
+
+@contextmanager
+def open_live_doors(settings: Mapping[str, str] = SMTP_SETTINGS, **stored: Any) -> Iterator[Doors]:
+    """The same, as the app settings and what is `stored` have it, and as it is changed through its own doors."""
+    doors = Doors(parameters=MemoryParameterStore(**stored))
+    builders = {
+        name: lambda settings, name=name: doors.built(name, settings.fingerprint)
+        for name in ("smtp", "graph", "exchange")
+    }
+    install(live(settings, doors.stores, doors.secrets, ProviderSet(builders), sign_in=OpenSignIn()))
     try:
         yield doors
     finally:

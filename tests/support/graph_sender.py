@@ -11,7 +11,7 @@ from pathlib import Path
 
 from email_core.assembly import STORAGE_SETTING, configured_providers, connect, utc_now
 from email_core.delivery_state import Status
-from email_core.parameters import parameters_from_settings
+from email_core.parameter_layers import parameters_from_settings
 from email_core.record import Mode
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets

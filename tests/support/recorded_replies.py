@@ -24,6 +24,7 @@ def soap(code, words):
 
 # id, stage, code, reply
 OWN = [
+    ("delivery-on-hold", None, None, "delivery_mode is hold: nothing is sent"),
     ("provider-not-configured", None, None, "the provider smtp is not configured any more"),
     ("content-gone", None, None, "the content is gone from the storage"),
     ("storage-not-readable", None, None, "the content could not be read from the storage"),

@@ -17,7 +17,8 @@ from croniter import croniter
 import email_functions
 from email_core.assembly import STORAGE_SETTING
 from email_core.idempotency import IN_FLIGHT
-from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
+from email_core.parameter_layers import parameters_from_settings
+from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.sign_in.base import MODE_SETTING
 from email_core.stores.base import POISON, QUEUE_NAMES
 from email_core.timer_runs import PERIODS
@@ -270,7 +271,7 @@ def test_only_the_assembly_reads_the_environment():
         for path in sorted((ROOT / package).rglob("*.py"))
         if re.search(r"os\.(environ|getenv)", path.read_text())
     ]
-    commands = {"email_core/create_storage.py", "email_core/doctor/__main__.py"}
+    commands = {"email_core/create_storage.py", "email_core/doctor/__main__.py", "email_core/parameter_file.py"}
     assert set(readers) <= {"email_core/assembly.py"} | commands
 
 

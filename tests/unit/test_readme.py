@@ -10,22 +10,29 @@ from dev.reference import (
     COSTS,
     DIAGNOSIS,
     METRICS_PAGE,
+    PARAMETERS,
     PROVIDERS,
     README,
     costs_page,
     diagnosis_page,
     metrics_page,
+    parameters_page,
     providers_page,
-    with_parameters,
 )
+from email_core.parameters import ROWS
 from email_functions.schemas import email_body
 
 TEXT = README.read_text()
 MAKEFILE = (README.parent / "Makefile").read_text()
 
 
-def test_parameters_table_is_that_of_the_code():
-    assert with_parameters(TEXT) == TEXT, "run python -m dev.reference"
+def test_parameters_reference_is_that_of_the_code():
+    assert PARAMETERS.read_text() == parameters_page(), "run python -m dev.reference"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_parameter_is_in_the_reference_once(name):
+    assert PARAMETERS.read_text().count(f"\n| `{name}` |") == 1
 
 
 def test_diagnosis_reference_is_that_of_the_catalogue():

@@ -38,6 +38,16 @@ SECTION = Section(
             ),
         ),
         entry(
+            "delivery-on-hold",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "No mail is sent: it is held",
+            "The parameter `delivery_mode` is `hold`, as in an environment for tests. The email waits, and "
+            "expires when its time is over.",
+            "Set `delivery_mode` to `live` or `redirect`: what waits goes within five minutes.",
+            Match(text=(r"^delivery_mode is hold",)),
+        ),
+        entry(
             "answer-lost",
             Category.TRANSIENT,
             Retry.SOON,

@@ -1,6 +1,7 @@
 """What an administrator says of Microsoft Graph, checked as a whole (facts/graph.md, "Clouds")."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from email_core.addresses import parse_address
@@ -53,18 +54,26 @@ class GraphSettings:
     def from_parameters(cls, parameters: Parameters) -> "GraphSettings | None":
         """None where no credential is chosen: Graph is not configured. Raises ConfigurationError, naming the parameter
         and the fix, where the parameters do not go together."""
+        for problem in cls.problems(parameters):
+            raise problem
         if parameters.graph_credential == "none":
             return None
         cloud = CLOUDS[parameters.graph_cloud]
         return cls(
-            address=_https(parameters, "graph_address") or cloud.graph,
+            address=parameters.graph_address.rstrip("/") or cloud.graph,
             app=_app(parameters, cloud),
             managed_identity_client_id=parameters.graph_managed_identity_client_id or None,
-            batch_mailbox=_batch_mailbox(parameters),
+            batch_mailbox=_mailbox(parameters.graph_batch_mailbox),
             saves_to_sent_items=parameters.graph_save_to_sent_items,
             always_drafts=parameters.graph_drafts == "always",
             concurrency=parameters.graph_mailbox_concurrency,
         )
+
+    @classmethod
+    def problems(cls, parameters: Parameters) -> Iterator[ConfigurationError]:
+        """All that does not go together."""
+        if parameters.graph_credential != "none":
+            yield from _problems(parameters)
 
     @property
     def fingerprint(self) -> str:
@@ -78,36 +87,35 @@ class GraphSettings:
 
 
 def _app(parameters: Parameters, cloud: Cloud) -> EntraApp:
-    if parameters.graph_credential != "identity":
-        for name in ("graph_tenant_id", "graph_client_id"):
-            if not getattr(parameters, name):
-                problem = f"is not set, but graph_credential is {parameters.graph_credential}"
-                raise _wrong(name, problem, "Copy it from the app registration's overview.")
     return EntraApp(
         credential=parameters.graph_credential,
         scope=f"{cloud.graph}/.default",
         tenant_id=parameters.graph_tenant_id,
         client_id=parameters.graph_client_id,
-        authority=_https(parameters, "graph_login_address") or cloud.login,
+        authority=parameters.graph_login_address.rstrip("/") or cloud.login,
         secret=_SECRETS.get(parameters.graph_credential),
         federation_scope=f"{cloud.federation}/.default",
     )
 
 
-def _https(parameters: Parameters, name: str) -> str:
-    address: str = getattr(parameters, name).rstrip("/")
-    if address and not address.startswith("https://"):
-        raise _wrong(name, "is no https address", "Leave it empty: the cloud's own is used.")
-    return address
+def _mailbox(text: str) -> str | None:
+    """Raises ValueError."""
+    return parse_address(text).address if text else None
 
 
-def _batch_mailbox(parameters: Parameters) -> str | None:
-    if not parameters.graph_batch_mailbox:
-        return None
+def _problems(parameters: Parameters) -> Iterator[ConfigurationError]:
+    for name in ("graph_tenant_id", "graph_client_id"):
+        if parameters.graph_credential != "identity" and not getattr(parameters, name):
+            problem = f"is not set, but graph_credential is {parameters.graph_credential}"
+            yield _wrong(name, problem, "Copy it from the app registration's overview.")
+    for name in ("graph_address", "graph_login_address"):
+        address = getattr(parameters, name)
+        if address and not address.startswith("https://"):
+            yield _wrong(name, "is no https address", "Leave it empty: the cloud's own is used.")
     try:
-        return parse_address(parameters.graph_batch_mailbox).address
+        _mailbox(parameters.graph_batch_mailbox)
     except ValueError as problem:
-        raise _wrong("graph_batch_mailbox", str(problem), "Give the mailbox's address, or leave it empty.") from None
+        yield _wrong("graph_batch_mailbox", str(problem), "Give the mailbox's address, or leave it empty.")
 
 
 def _wrong(name: str, problem: str, fix: str) -> ConfigurationError:

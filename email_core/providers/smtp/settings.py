@@ -3,6 +3,7 @@
 import hashlib
 import re
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -81,27 +82,39 @@ class SmtpSettings:
     def from_parameters(cls, parameters: Parameters) -> "SmtpSettings | None":
         """None where no server is named: SMTP is not configured. Raises ConfigurationError, naming the parameter and
         the fix, where the parameters do not go together."""
+        for problem in cls.problems(parameters):
+            raise problem
+        return cls._read(parameters)
+
+    @classmethod
+    def problems(cls, parameters: Parameters) -> Iterator[ConfigurationError]:
+        """All that does not go together."""
+        settings = cls._read(parameters)
+        if settings is not None:
+            yield from _problems(parameters, settings)
+
+    @classmethod
+    def _read(cls, parameters: Parameters) -> "SmtpSettings | None":
+        """Unchecked."""
         preset = PRESETS[parameters.smtp_preset]
         server = parameters.smtp_server or preset.server
         if not server:
             return None
         authentication = _authentication(parameters, preset)
-        settings = cls(
+        return cls(
             server=server,
             port=parameters.smtp_port or preset.port,
             security=preset.security if parameters.smtp_security == "preset" else parameters.smtp_security,
             authentication=authentication,
             user_name=parameters.smtp_user_name,
             oauth=_oauth(parameters) if authentication == "oauth" else None,
-            envelope_sender=_envelope_sender(parameters),
+            envelope_sender=parameters.smtp_user_name if parameters.smtp_envelope_sender == "account" else None,
             certificate_authority=parameters.smtp_certificate_authority.replace("\\n", "\n"),
             verify_certificate=parameters.smtp_verify_certificate,
             max_connections=parameters.smtp_max_connections or preset.max_connections,
             most_recipients=preset.most_recipients,
             local_hostname=parameters.smtp_local_hostname or None,
         )
-        _check(settings)
-        return settings
 
     @property
     def fingerprint(self) -> str:
@@ -154,25 +167,7 @@ def _authentication(parameters: Parameters, preset: Preset) -> str:
     return preset.authentication if parameters.smtp_user_name or preset.server else "none"
 
 
-def _envelope_sender(parameters: Parameters) -> str | None:
-    if parameters.smtp_envelope_sender == "email":
-        return None
-    if "@" not in parameters.smtp_user_name:
-        raise _wrong(
-            "smtp_envelope_sender",
-            "is account, but smtp_user_name is no address",
-            "Use email, or give the account's address as smtp_user_name.",
-        )
-    return parameters.smtp_user_name
-
-
 def _oauth(parameters: Parameters) -> OAuthSettings:
-    for name in ("smtp_tenant_id", "smtp_client_id"):
-        if not getattr(parameters, name):
-            raise _wrong(name, "is not set, but smtp_authentication is oauth", "Copy it from the app registration.")
-    for name in ("smtp_token_authority", "smtp_token_scope"):
-        if not getattr(parameters, name).startswith("https://"):
-            raise _wrong(name, "is no https address", "Leave it out, but in a national cloud.")
     return OAuthSettings(
         tenant_id=parameters.smtp_tenant_id,
         client_id=parameters.smtp_client_id,
@@ -183,13 +178,30 @@ def _oauth(parameters: Parameters) -> OAuthSettings:
     )
 
 
-def _check(settings: SmtpSettings) -> None:
+def _problems(parameters: Parameters, settings: SmtpSettings) -> Iterator[ConfigurationError]:
+    if settings.oauth is not None:
+        yield from _problems_of_oauth(parameters)
+    if settings.envelope_sender is not None and "@" not in settings.envelope_sender:
+        yield _wrong(
+            "smtp_envelope_sender",
+            "is account, but smtp_user_name is no address",
+            "Use email, or give the account's address as smtp_user_name.",
+        )
     if not _is_host(settings.server):
-        raise _wrong("smtp_server", "is no host name", "Give the name alone, like smtp.contoso.com.")
+        yield _wrong("smtp_server", "is no host name", "Give the name alone, like smtp.contoso.com.")
     if settings.local_hostname and not _is_host(settings.local_hostname):
-        raise _wrong("smtp_local_hostname", "is no host name", "Give a name like app.contoso.com, or leave it empty.")
-    _check_sign_in(settings)
-    _check_certificates(settings)
+        yield _wrong("smtp_local_hostname", "is no host name", "Give a name like app.contoso.com, or leave it empty.")
+    yield from _problems_of_sign_in(settings)
+    yield from _problems_of_certificates(settings)
+
+
+def _problems_of_oauth(parameters: Parameters) -> Iterator[ConfigurationError]:
+    for name in ("smtp_tenant_id", "smtp_client_id"):
+        if not getattr(parameters, name):
+            yield _wrong(name, "is not set, but smtp_authentication is oauth", "Copy it from the app registration.")
+    for name in ("smtp_token_authority", "smtp_token_scope"):
+        if not getattr(parameters, name).startswith("https://"):
+            yield _wrong(name, "is no https address", "Leave it out, but in a national cloud.")
 
 
 def _is_host(text: str) -> bool:
@@ -199,31 +211,31 @@ def _is_host(text: str) -> bool:
         return False
 
 
-def _check_sign_in(settings: SmtpSettings) -> None:
+def _problems_of_sign_in(settings: SmtpSettings) -> Iterator[ConfigurationError]:
     if settings.authentication == "none" and settings.user_name:
-        raise _wrong("smtp_user_name", "is set, but smtp_authentication is none", "Clear it, or use password or oauth.")
+        yield _wrong("smtp_user_name", "is set, but smtp_authentication is none", "Clear it, or use password or oauth.")
     if settings.authentication != "none" and not settings.user_name:
-        raise _wrong(
+        yield _wrong(
             "smtp_user_name",
             f"is not set, but the account signs in with {settings.authentication}",
             "Give the account's user name, or set smtp_authentication to none.",
         )
     if settings.security == "none" and settings.authentication == "oauth":
-        raise _wrong("smtp_security", "is none, but a token must not go in clear text", "Use starttls or tls.")
+        yield _wrong("smtp_security", "is none, but a token must not go in clear text", "Use starttls or tls.")
 
 
-def _check_certificates(settings: SmtpSettings) -> None:
+def _problems_of_certificates(settings: SmtpSettings) -> Iterator[ConfigurationError]:
     if settings.certificate_authority:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=settings.certificate_authority)
         except (ssl.SSLError, ValueError):
-            raise _wrong(
+            yield _wrong(
                 "smtp_certificate_authority",
                 "is no certificate",
                 "Paste the PEM text, from BEGIN CERTIFICATE to END CERTIFICATE.",
-            ) from None
+            )
     if not settings.verify_certificate and _is_public(settings.server):
-        raise _wrong(
+        yield _wrong(
             "smtp_verify_certificate",
             "is false for a server with a public address",
             "Use true; for a private certificate authority set smtp_certificate_authority.",
@@ -257,9 +269,9 @@ def _warnings(settings: SmtpSettings) -> list[tuple[bool, str]]:
             "tls, or smtp_port to 587.",
         ),
         (
-            settings.port == 587 and settings.security == "tls",
-            "smtp_port is 587, where servers begin in clear text, and smtp_security is tls: set it to starttls, or "
-            "smtp_port to 465.",
+            settings.port in (25, 587) and settings.security == "tls",
+            f"smtp_port is {settings.port}, where servers begin in clear text, and smtp_security is tls: set it to "
+            "starttls, or smtp_port to 465.",
         ),
     ]
 

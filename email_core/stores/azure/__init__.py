@@ -9,6 +9,7 @@ from email_core.stores.azure.doorbells import AzureDoorbells
 from email_core.stores.azure.emails import AzureEmailStore
 from email_core.stores.azure.idempotency import AzureIdempotencyStore
 from email_core.stores.azure.names import create_storage
+from email_core.stores.azure.parameters import AzureParameterStore
 from email_core.stores.azure.rest import StorageService
 from email_core.stores.azure.states import (
     AzureAppSendersStore,
@@ -29,6 +30,7 @@ __all__ = [
     "AzureEmailStore",
     "AzureIdempotencyStore",
     "AzureMailboxStore",
+    "AzureParameterStore",
     "AzureProviderStates",
     "AzureTimerRuns",
     "AzureUserStore",
@@ -59,4 +61,5 @@ def stores_of(
         audit=AzureAuditStore(tables),
         users=AzureUserStore(tables),
         app_senders=AzureAppSendersStore(tables),
+        parameters=AzureParameterStore(tables),
     )

@@ -8,6 +8,8 @@ import asyncio
 import heapq
 import logging
 from collections.abc import AsyncIterator, Mapping
+from copy import copy
+from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -19,7 +21,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from email_core.content import Content, InlineContent
 from email_core.email_id import end_of_day_id, inverted_time, partition_of
-from email_core.errors import LostRace, StorageUnavailable
+from email_core.errors import ContentDeleted, LostRace, StorageUnavailable
 from email_core.logs import where
 from email_core.record import EmailRecord
 from email_core.stores.azure import transaction
@@ -54,6 +56,7 @@ class AzureEmailStore:
         self._writer = PartitionWriter(plain_tables)
         self._partitions = Partitions(tables.get_table_client(PARTITIONS_TABLE))
         self._content: ContainerClient = blobs.get_container_client(CONTENT_CONTAINER)
+        self._forgets = False
 
     async def insert(self, record: EmailRecord, mime: bytes) -> StoredEmail:
         inline = mime if len(mime) <= INLINE_CONTENT_LIMIT else None
@@ -85,6 +88,8 @@ class AzureEmailStore:
         return None
 
     async def content(self, stored: StoredEmail) -> Content:
+        if stored.record.content_deleted:
+            raise ContentDeleted(stored.record.id)
         if stored.inline is not None:
             return InlineContent(stored.inline)
         with translated("read an email's content"):
@@ -100,13 +105,30 @@ class AzureEmailStore:
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
         if stored.inline is None and record.size <= INLINE_CONTENT_LIMIT:
             raise ValueError(f"{record.id} was read without its content, which would be lost")
+        inline = stored.inline
+        if self._forgets and inline is not None:
+            record, inline = replace(record, content_deleted=True), None
         with translated("move an email to the history"):
             await self._write(
                 record,
-                stored.inline,
+                inline,
                 transaction.delete(EMAILS_TABLE, _keys(_UNSENT, record.id), stored.etag),
-                transaction.insert(EMAILS_TABLE, _entity(_HISTORY, record, stored.inline)),
+                transaction.insert(EMAILS_TABLE, _entity(_HISTORY, record, inline)),
             )
+        if self._forgets and not record.content_deleted:
+            await self._forget_blob(record.id)
+
+    async def _forget_blob(self, email_id: str) -> None:
+        """It has ended: where this fails, `purge_content` does it later."""
+        try:
+            await self._delete_content([_keys(_HISTORY, email_id) | {"size": INLINE_CONTENT_LIMIT + 1}])
+        except (AzureError, StorageUnavailable) as error:
+            logger.warning("the content of email %s is not deleted yet: %s", email_id, where(error))
+
+    def forgetting_content(self) -> "AzureEmailStore":
+        forgetting = copy(self)
+        forgetting._forgets = True
+        return forgetting
 
     async def _write(self, record: EmailRecord, inline: bytes | None, *operations: Operation) -> str:
         """The new ETag. A refusal may come from our own write, repeated after its answer was lost, and without any
@@ -164,6 +186,46 @@ class AzureEmailStore:
             async for partition in self._partitions.until(moment):
                 yield partition
 
+    async def partitions_with_content(self, until: datetime) -> AsyncIterator[str]:
+        with translated("read the partitions"):
+            async for partition in self._partitions.with_content(until):
+                yield partition
+
+    async def purge_content(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
+        """One request reads up to 1,000 rows, one changes 100, one deletes 256 blobs."""
+        with translated("purge content"):
+            rows = [row async for row in self._ended(partition, ended_before, " and content_deleted eq false")]
+            for start in range(0, len(rows), MOST_OPERATIONS):
+                await self._delete_content(rows[start : start + MOST_OPERATIONS])
+        return len(rows), len(rows) == PURGED_AT_ONCE
+
+    async def _delete_content(self, rows: list[dict[str, Any]]) -> None:
+        """Blobs first: a row says that its content is deleted when all of it is."""
+        await self._delete_blobs([_blob_name(row["RowKey"][2:]) for row in rows if _is_large(row)])
+        deleted = {"content_deleted": True, CONTENT_PROPERTY: b""}  # a merge cannot take a property away
+        keys = ({name: row[name] for name in ("PartitionKey", "RowKey")} for row in rows)
+        try:
+            await submit(self._plain, [transaction.merge(EMAILS_TABLE, key | deleted, transaction.ANY) for key in keys])
+        except Refusal:
+            raise StorageUnavailable("purge content: another purge is at work") from None
+
+    async def settle_content(self, partition: str) -> None:
+        with translated("settle a partition's content"):
+            if await self._has_rows(partition, _UNSENT) or await self._has_content(partition):
+                return
+            await self._partitions.settle_content(partition)
+
+    async def _has_content(self, partition: str) -> bool:
+        rows = self._emails.query_entities(
+            "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and content_deleted eq false",
+            parameters={"partition": partition, "first": _HISTORY, "last": _HISTORY[0] + "."},
+            results_per_page=1,
+            select=["RowKey"],
+        )
+        async for _ in rows:
+            return True
+        return False
+
     async def purge(self, partition: str, ended_before: datetime) -> tuple[int, bool]:
         """One request reads up to 1,000 rows, one deletes 100, one deletes 256 blobs."""
         with translated("purge the history"):
@@ -178,8 +240,10 @@ class AzureEmailStore:
                 await self._partitions.forget(partition)
         return len(rows), len(rows) == PURGED_AT_ONCE
 
-    async def _ended(self, partition: str, before: datetime) -> AsyncIterator[dict[str, Any]]:
-        conditions = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and ended_at lt @before"
+    async def _ended(self, partition: str, before: datetime, which: str = "") -> AsyncIterator[dict[str, Any]]:
+        conditions = (
+            "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and ended_at lt @before" + which
+        )
         values = {"partition": partition, "first": _HISTORY, "last": _HISTORY[0] + ".", "before": before}
         pages = self._emails.query_entities(
             conditions, parameters=values, results_per_page=PURGED_AT_ONCE, select=["PartitionKey", "RowKey", "size"]

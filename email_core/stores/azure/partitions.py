@@ -1,6 +1,7 @@
 """The partitions that have mail, so that nobody looks for it in days that have none.
 
-`all` lists every partition with mail, `unsettled` those that may still have unsent mail. A row stands before the first
+`all` lists every partition with mail, `unsettled` those that may still have unsent mail, `content` those whose mail may
+still have its content. A row stands before the first
 email of its partition does.
 """
 
@@ -13,7 +14,7 @@ from azure.data.tables.aio import TableClient
 from email_core.email_id import created_at, inverted_day
 from email_core.stores.base import EmailQuery, View
 
-_ALL, _UNSETTLED = "all", "unsettled"
+_ALL, _UNSETTLED, _CONTENT = "all", "unsettled", "content"
 
 
 class Partitions:
@@ -23,13 +24,13 @@ class Partitions:
         self._one_at_a_time = asyncio.Lock()
 
     async def ensure(self, partition: str) -> None:
-        """Two requests for each partition in a process's life, at most `SHARDS` times a day."""
+        """Three requests for each partition in a process's life, at most `SHARDS` times a day."""
         if partition in self._ensured:
             return
         async with self._one_at_a_time:  # emails accepted together wait for one of them
             if partition in self._ensured:
                 return
-            rows = [{"PartitionKey": kind, "RowKey": partition} for kind in (_ALL, _UNSETTLED)]
+            rows = [{"PartitionKey": kind, "RowKey": partition} for kind in (_ALL, _UNSETTLED, _CONTENT)]
             await asyncio.gather(*(self._table.upsert_entity(row) for row in rows))
             self._ensured.add(partition)
 
@@ -40,13 +41,23 @@ class Partitions:
     async def settle(self, partition: str) -> None:
         await self._table.delete_entity(_UNSETTLED, partition)
 
-    async def until(self, moment: datetime) -> AsyncIterator[str]:
+    async def settle_content(self, partition: str) -> None:
+        await self._table.delete_entity(_CONTENT, partition)
+
+    def until(self, moment: datetime) -> AsyncIterator[str]:
+        return self._until(moment, _ALL)
+
+    def with_content(self, moment: datetime) -> AsyncIterator[str]:
+        return self._until(moment, _CONTENT)
+
+    async def _until(self, moment: datetime, kind: str) -> AsyncIterator[str]:
         conditions = "PartitionKey eq @kind and RowKey ge @newest"
-        values = {"kind": _ALL, "newest": inverted_day(moment)}
+        values = {"kind": kind, "newest": inverted_day(moment)}
         async for row in self._table.query_entities(conditions, parameters=values):
             yield row["RowKey"]
 
     async def forget(self, partition: str) -> None:
+        await self._table.delete_entity(_CONTENT, partition)
         await self._table.delete_entity(_ALL, partition)
 
     async def days(self, query: EmailQuery) -> AsyncIterator[tuple[str, list[str]]]:

@@ -1,11 +1,8 @@
-from dataclasses import fields
-
 import pytest
 
-from email_core.errors import ConfigurationError
-from email_core.parameters import SETTING_PREFIX, Parameters, parameters_from_settings
-
-ROWS = {row.name: row for row in fields(Parameters)}
+from email_core.errors import WrongParameters
+from email_core.parameter_layers import parameters_from_settings
+from email_core.parameters import GROUPS, ROWS, SETTING_PREFIX, Parameters, group_of
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -22,6 +19,11 @@ def test_every_number_has_limits_that_hold_its_default(name):
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.metadata["choices"]])
 def test_every_choice_has_its_default_among_them(name):
     assert ROWS[name].default in ROWS[name].metadata["choices"]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_parameter_belongs_to_a_group(name):
+    assert group_of(ROWS[name]) in GROUPS
 
 
 def test_without_settings_everything_has_its_default():
@@ -78,10 +80,11 @@ def test_a_setting_takes_the_place_of_the_default(name, text, value):
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix_and_without_its_value(name, text, fix):
-    with pytest.raises(ConfigurationError) as refusal:
+    with pytest.raises(WrongParameters) as refusal:
         parameters_from_settings({SETTING_PREFIX + name: text})
-    assert refusal.value.setting == SETTING_PREFIX + name
-    assert refusal.value.fix.startswith(fix)
+    (problem,) = refusal.value.problems
+    assert problem.name == (name if name in ROWS else SETTING_PREFIX + name)
+    assert problem.fix.startswith(fix)
     assert text not in ("pigeon", "ssl") or text not in str(refusal.value)
 
 
@@ -92,3 +95,25 @@ def test_the_size_limit_is_in_whole_mebibytes():
 @pytest.mark.parametrize(("days", "meant"), [(0, 30), (1, 1), (3650, 3650)])
 def test_no_days_of_expiration_mean_30(days, meant):
     assert Parameters(email_expiration_days=days).expiration_days == meant
+
+
+@pytest.mark.parametrize(
+    ("about", "days"),
+    [
+        ({}, 30),
+        ({"email_history_days": 90}, 90),
+        ({"content_retention_days": 7}, 7),
+        ({"content_retention_days": 99, "email_history_days": 60}, 60),
+        ({"content_retention_days": 7, "keep_content": False}, 0),
+    ],
+)
+def test_content_is_kept_as_long_as_its_record_or_for_less(about, days):
+    assert Parameters(**about).content_days == days
+
+
+@pytest.mark.parametrize(
+    ("named", "smtp", "graph"), [("", True, True), ("smtp", True, False), (" graph , smtp,", True, True)]
+)
+def test_users_may_choose_the_providers_that_are_named_or_else_all(named, smtp, graph):
+    parameters = Parameters(interactive_providers=named)
+    assert (parameters.is_interactive("smtp"), parameters.is_interactive("graph")) == (smtp, graph)

@@ -2,14 +2,17 @@ from datetime import timedelta
 
 import pytest
 
+from email_core.audit import Action, AuditLog, Change
+from email_core.caller import LOCAL
 from email_core.delivery_state import Event, Status
+from email_core.email_id import partition_of
 from email_core.idempotency import KEPT, KeyUse
 from email_core.leftovers import Leftovers
 from email_core.parameters import Parameters
 from email_core.providers.base import Provider
 from email_core.record import EmailRecord
 from email_core.retention import Retention
-from email_core.stores.memory import MemoryEmailStore, MemoryIdempotencyStore
+from email_core.stores.memory import MemoryAuditStore, MemoryEmailStore, MemoryIdempotencyStore
 from tests.support.emails import NOON, Clock, email
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -35,10 +38,12 @@ class World:
         self.emails = MemoryEmailStore()
         self.keys = MemoryIdempotencyStore()
         self.provider = DiscardingProvider()
+        self.audit = MemoryAuditStore()
         self.retention = Retention(
             emails=self.emails,
             keys=self.keys,
             leftovers=Leftovers({"graph": self.provider}),
+            audit=AuditLog(self.audit, self.clock),
             parameters=Parameters(**parameters),
             clock=self.clock,
         )
@@ -127,3 +132,60 @@ async def test_keys_are_forgotten_when_they_are_over():
     await world.keys.claim(KeyUse("old", "", "", NOON - KEPT - MINUTE))
     await world.keys.claim(KeyUse("new", "", "", NOON - KEPT + MINUTE))
     assert await world.retention.purge_keys(NOON + MINUTE) == 1
+
+
+# ---- content apart from its record
+
+
+async def has_content(world, record):
+    return not (await world.emails.get(record.id)).record.content_deleted
+
+
+async def test_content_goes_before_its_record():
+    old, new = ended(NOON - 8 * DAY), ended(NOON - 6 * DAY)
+    late, unsent = ended(NOON - DAY, created=NOON - 20 * DAY), email(NOON - 20 * DAY)
+    world = World(content_retention_days=7)
+    await world.keep(old, new, late, unsent)
+    report = await world.retention.purge_content(NOON + MINUTE)
+    assert (report.emails, report.finished) == (1, True)
+    assert [await has_content(world, one) for one in (old, new, late, unsent)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"content_retention_days": 30}, {"content_retention_days": 90}])
+async def test_where_content_lives_as_long_as_its_record_nobody_looks_for_it(parameters):
+    world = World(**parameters)
+    world.emails.partitions_with_content = None
+    assert (await world.retention.purge_content(NOON + MINUTE)).finished
+
+
+async def test_partition_without_content_is_not_looked_at_again():
+    world = World(content_retention_days=7)
+    await world.keep(ended(NOON - 20 * DAY), ended(NOON - 9 * DAY), ended(NOON - 3 * DAY, created=NOON - 15 * DAY))
+    await world.retention.purge_content(NOON + MINUTE)
+    left = [partition async for partition in world.emails.partitions_with_content(NOON - 7 * DAY)]
+    assert left == [partition_of(email(NOON - 15 * DAY).id)]
+
+
+async def test_purge_of_content_goes_on_where_time_ran_out():
+    world = World(content_retention_days=1)
+    await world.keep(*(ended(NOON - number * DAY) for number in range(2, 12)))
+    purge = world.emails.purge_content
+
+    async def slow_purge(*about):
+        world.clock.advance(seconds=20)
+        return await purge(*about)
+
+    world.emails.purge_content = slow_purge
+    first = await world.retention.purge_content(NOON + MINUTE)
+    assert (first.emails, first.finished) == (3, False)
+    assert (await world.retention.purge_content(NOON + DAY)).emails == 7
+
+
+@pytest.mark.parametrize(("days", "left"), [(365, 1), (0, 2), (3650, 2)])
+async def test_audit_is_kept_for_as_many_days_as_the_parameter_says(days, left):
+    world = World(audit_retention_days=days)
+    for at in (NOON - 400 * DAY, NOON):
+        world.clock.now = at
+        await AuditLog(world.audit, world.clock).record(LOCAL, Change(Action.PARAMETER_CHANGED, "smtp_port"))
+    await world.retention.purge_audit(NOON + MINUTE)
+    assert len(world.audit.events) == left

@@ -66,6 +66,14 @@ def test_dead_worker_s_email_is_released_even_while_the_distributor_does_not_sen
     assert care_for(claimed(NOON), NOON, sends_batch=False, heads={}) is Care.RELEASE
 
 
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("parked", [True, False])
+def test_no_mail_is_rung_while_all_is_held(mode, parked):
+    record = email(LONG_AGO, parked=parked, mode=mode)
+    assert care_for(record, NOON, sends_batch=True, heads={}, holds=True) is Care.NOTHING
+    assert care_for(claimed(NOON), NOON, sends_batch=True, heads={}, holds=True) is Care.RELEASE
+
+
 def test_doorbell_behind_a_backlog_is_late_and_not_lost():
     record = email(LONG_AGO)
     assert care_for(record, NOON, sends_batch=True, heads={Mode.BATCH: LONG_AGO}) is Care.NOTHING

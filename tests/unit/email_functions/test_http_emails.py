@@ -289,6 +289,7 @@ async def test_an_email_is_read_as_it_was_accepted(doors):
         "expires_at": "2199-01-31T00:00:00.000Z",
         "ended_at": None,
         "held": False,
+        "content_deleted": False,
         "deferrals": 0,
         "deferred": None,
         "attempts": [],

@@ -1,7 +1,7 @@
 import pytest
 
 from email_core.assembly import install
-from tests.support.doors import Doors, open_doors
+from tests.support.doors import Doors, open_doors, open_live_doors
 
 
 @pytest.fixture
@@ -52,10 +52,26 @@ async def test_without_storage_every_door_says_which_setting_is_missing(method, 
     assert answer.headers["X-Request-Id"]
 
 
-@pytest.mark.usefixtures("no_settings")
-async def test_a_wrong_parameter_is_named_without_its_value(monkeypatch):
-    monkeypatch.setenv("EmailParameters__smtp_port", "hunter2")
-    answer = await Doors().get("/api/health")
+async def test_all_wrong_parameters_are_named_without_their_values():
+    settings = {"EmailParameters__smtp_port": "hunter2", "EmailParameters__smtp_sever": "hunter2"}
+    with open_live_doors(settings, delivery_mode="hunter2") as doors:
+        answer = await doors.get("/api/health")
     assert answer.status == 503
-    assert "EmailParameters__smtp_port" in answer.json["detail"]
+    names = {problem["name"] for problem in answer.json["problems"]}
+    assert names == {"smtp_port", "EmailParameters__smtp_sever", "delivery_mode"}
     assert "hunter2" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("stored", "status"),
+    [
+        ({"smtp_server": "mail.contoso.com"}, "ok"),
+        ({}, "incomplete"),
+        ({"smtp_server": "mail.contoso.com", "delivery_mode": "none"}, "closed"),
+    ],
+)
+async def test_details_of_health_tell_what_is_wrong_and_answer_all_the_same(stored, status):
+    with open_live_doors({}, **stored) as doors:
+        answer = await doors.get("/api/health/details")
+    assert (answer.status, answer.json["status"]) == (200, status)
+    assert bool(answer.json["problems"]) == (status != "ok")

@@ -11,11 +11,12 @@ import sys
 import pytest
 
 from dev.reference import NAMES, names
-from email_core.assembly import SECRETS_SETTING, STORAGE_SETTING, assemble
+from email_core.assembly import SECRETS_SETTING, STORAGE_SETTING, assemble, chosen_sign_in
 from email_core.doctor.deployed import KEY_SETTING, TOKEN_SETTING
 from email_core.parameters import SETTING_PREFIX
 from email_core.sign_in.base import MODE_SETTING, AccessMode, access_mode
 from email_core.sign_in.entra import EntraSignIn
+from email_core.stores.memory import memory_stores
 from tests.support.azurite import ROOT
 from tests.support.bicep import FILES, INFRA, declarations, declared, everything, keys, resources, text_of
 from tests.support.doors import functions, trigger_of
@@ -214,8 +215,8 @@ async def test_the_code_reads_all_settings_of_the_deployment_and_no_others():
 async def test_the_code_reads_all_settings_of_a_deployment_with_sign_in():
     settings = Recording({name: deployed_value(name) for name in [*SETTINGS, *keys(SIGN_IN)]})
     settings["EmailAccess__mode"] = "entra"
-    core = assemble(settings)
-    assert isinstance(core.sign_in, EntraSignIn)
+    assemble(settings)
+    assert isinstance(chosen_sign_in(settings, memory_stores()), EntraSignIn)
     assert settings.asked - ELSEWHERE >= set(keys(SIGN_IN)) - SIGN_IN_OF_THE_PLATFORM
 
 

@@ -9,6 +9,7 @@ from azure.core.credentials import AccessToken
 from email_core.doctor import examination
 from email_core.doctor.__main__ import main
 from email_core.doctor.finding import Verdict
+from email_core.parameter_layers import layers
 from tests.support.azurite import free_port
 from tests.support.emails import NOON
 from tests.support.smtp_server import secrets
@@ -107,7 +108,7 @@ async def test_identities_of_the_storage_and_of_the_vault_get_a_token_for_what_t
         "EmailStorage__credential": "managedidentity",
         "EmailSecrets__vaultUri": "https://contoso.vault.azure.cn/",
     }
-    parts = examination.Parts(None, secrets(), None, examination.Clients(None, None, None), ())
+    parts = examination.Parts(layers({}, {}), None, secrets(), None, examination.Clients(None, None, None), ())
     findings = [await check for check in examination._identity_checks(settings, parts)]
     assert [finding.verdict for finding in findings] == [Verdict.OK] * 2
     assert [finding.detail.partition(":")[0] for finding in findings] == [

@@ -37,6 +37,7 @@ CHANGES = {
     "accepted_by": "app:1",
     "parked": True,
     "held": True,
+    "content_deleted": True,
     "waits_for_provider": True,
     "rung_at": LATER,
     "importance": Importance.HIGH,

@@ -1,0 +1,147 @@
+"""What administrators store of the parameters, and how they change it. An app setting or a default stands wherever they
+have stored nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from email_core.audit import Action, AuditLog, Change
+from email_core.caller import Caller
+from email_core.errors import FieldProblem, InvalidEmail, LostRace, ParameterProblem, StorageUnavailable, VersionChanged
+from email_core.logs import where
+from email_core.parameter_layers import Layers, layers, value_of
+from email_core.parameter_rules import Judgement, judged
+from email_core.parameters import ROWS, SETTING_PREFIX, Value
+
+CACHED_FOR = timedelta(seconds=5)
+PATIENCE = 3.0  # seconds for a storage that does not tell whether anything has changed
+ANY_VERSION = "*"
+NOTHING_STORED = '"0"'
+
+logger = logging.getLogger(__name__)
+
+
+class ParameterStore(Protocol):
+    """One row. `write` is conditional on the etag that was read (None: on there being no row); raises LostRace."""
+
+    async def read(self) -> tuple[Mapping[str, Value], str | None]: ...
+
+    async def write(self, values: Mapping[str, Value], etag: str | None) -> str:
+        """The new ETag."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is stored, and what the parameters are by it. `tag` names the version, also where nothing is stored."""
+
+    stored: Mapping[str, Value]
+    etag: str | None
+    layers: Layers
+    judgement: Judgement
+
+    @property
+    def tag(self) -> str:
+        return self.etag or NOTHING_STORED
+
+
+class ParameterDesk:
+    """All methods raise StorageUnavailable, `reading` only as long as nothing was ever read."""
+
+    def __init__(
+        self, store: ParameterStore, settings: Mapping[str, str], audit: AuditLog, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._settings = {name: text for name, text in settings.items() if name.startswith(SETTING_PREFIX)}
+        self._audit = audit
+        self._clock = clock
+        self._known: Reading | None = None
+        self._read_at: datetime | None = None
+        self._one_reader = asyncio.Lock()
+
+    async def reading(self) -> Reading:
+        """At most `CACHED_FOR` old, so that it costs no request on the hot path; the same object while nothing was
+        changed. Where the storage does not tell, what is known holds on."""
+        if self._known is not None and self._is_fresh():
+            return self._known
+        async with self._one_reader:  # whoever finds it stale at the same moment waits for one of them
+            if self._known is None:
+                return await self.fresh()
+            return self._known if self._is_fresh() else await self._fresh_or_known(self._known)
+
+    async def fresh(self) -> Reading:
+        return self._keep(*await self._store.read())
+
+    async def change(self, changes: Mapping[str, Value | None], version: str, caller: Caller) -> Reading:
+        """Stores values, and takes back those that are None: the app setting or the default holds again. `version` is
+        the tag of the reading that they were made from, or `ANY_VERSION`. Raises VersionChanged, or InvalidEmail with a
+        pointer for each value that is wrong, or that breaks a rule which held before: so a set that is wrong is mended
+        step by step, and none that is right is broken."""
+        before = self._read(*await self._store.read())
+        stored = {**before.stored, **changes}
+        after = self._read({name: value for name, value in stored.items() if value is not None}, before.etag)
+        _refuse([one for one in after.layers.problems if changes.get(one.name) is not None])  # wrong in any version
+        if version not in (ANY_VERSION, before.tag):
+            raise VersionChanged("The parameters")
+        _refuse(_refused(before, after, changes))
+        if after.stored == before.stored:
+            return self._keep(before.stored, before.etag)
+        try:
+            async with self._audit.records(caller, *_told(before, after)):
+                etag = await self._store.write(after.stored, before.etag)
+        except LostRace:
+            raise VersionChanged("The parameters") from None
+        return self._keep(after.stored, etag)
+
+    def _is_fresh(self) -> bool:
+        if self._read_at is None:
+            return False
+        return timedelta(0) <= self._clock() - self._read_at < CACHED_FOR  # below zero where the clock was set back
+
+    async def _fresh_or_known(self, known: Reading) -> Reading:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self.fresh()
+        except (StorageUnavailable, TimeoutError) as error:
+            logger.warning("the parameters cannot be read, those of before hold on: %s", where(error))
+            self._read_at = self._clock()
+            return known
+
+    def _keep(self, stored: Mapping[str, Value], etag: str | None) -> Reading:
+        self._read_at = self._clock()
+        if self._known is None or (self._known.stored, self._known.etag) != (stored, etag):
+            self._known = self._read(stored, etag)
+        return self._known
+
+    def _read(self, stored: Mapping[str, Value], etag: str | None) -> Reading:
+        read = layers(self._settings, stored)
+        return Reading(stored, etag, read, judged(read))
+
+
+def _refused(before: Reading, after: Reading, changes: Mapping[str, Value | None]) -> list[ParameterProblem]:
+    """Of single values those that were given, or that were right before; all problems of the rules that held before."""
+    wrong = before.layers.wrong
+    values = [one for one in after.layers.problems if one.name not in wrong or changes.get(one.name) is not None]
+    broken = after.judgement.broken
+    return values + [one for rule in broken if rule not in before.judgement.unmet for one in broken[rule]]
+
+
+def _refuse(problems: list[ParameterProblem]) -> None:
+    if problems:
+        raise InvalidEmail(*(FieldProblem(f"/{one.name}", f"{one.problem}. {one.fix}") for one in problems))
+
+
+def _told(before: Reading, after: Reading) -> list[Change]:
+    """What each parameter was and is, wherever the value comes from."""
+    changed = [name for name in ROWS if before.stored.get(name) != after.stored.get(name)]
+    return [Change(Action.PARAMETER_CHANGED, name, _in_words(before, name), _in_words(after, name)) for name in changed]
+
+
+def _in_words(reading: Reading, name: str) -> str:
+    value = value_of(reading.layers, ROWS[name])
+    text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    return f"{text} ({reading.layers.sources[name]})"
