@@ -19,12 +19,17 @@ MAX_NAME_LENGTH = 320  # octets of UTF-8
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # its documented way to let `.local` and `.test` pass
 
 
+LONGEST_ADDRESS = 320  # characters (RFC 3696): the checker takes seconds for very long ones
+
+
 def parse_address(address: str, name: str = "") -> Address:
     """Raises ValueError, saying what is wrong in words that never repeat the address."""
     if has_control_character(name):
         raise ValueError("the name has a control character: remove it")
     if len(name.encode()) > MAX_NAME_LENGTH:
         raise ValueError(f"the name is longer than {MAX_NAME_LENGTH} octets")
+    if len(address) > LONGEST_ADDRESS:
+        raise ValueError(f"is longer than {LONGEST_ADDRESS} characters")
     return Address(_checked(address), name)
 
 

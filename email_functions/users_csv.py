@@ -24,7 +24,9 @@ def users_of_csv(body: bytes) -> list[UserRow]:
     rows: list[UserRow] = []
     problems: list[FieldProblem] = []
     first_lines: dict[str, int] = {}
-    for line, cells in lines:
+    for count, (line, cells) in enumerate(lines, 1):
+        if count > MOST_USERS:  # those with a problem count, too: to tell it takes longest
+            raise _unreadable(line, f"there are more than {MOST_USERS:,} users: send them in several files")
         try:
             row = _row(line, columns, cells)
             if first := first_lines.get(user_key(row.id)):
@@ -33,8 +35,6 @@ def users_of_csv(body: bytes) -> list[UserRow]:
             rows.append(row)
         except InvalidEmail as problem:
             problems += problem.problems
-        if len(rows) > MOST_USERS:
-            raise _unreadable(line, f"there are more than {MOST_USERS:,} users: send them in several files")
     if problems:
         raise InvalidEmail(*_told(problems))
     if not rows:

@@ -64,6 +64,12 @@ def test_what_is_no_address_is_refused(text):
         parse_address(text)
 
 
+@pytest.mark.parametrize("part", ["e\u0301", " ", ".", "ä"])
+def test_address_far_too_long_is_refused_unread(part):
+    with pytest.raises(ValueError, match="is longer than 320 characters"):
+        parse_address(part * 1_000_000 + "@contoso.com")
+
+
 @pytest.mark.parametrize(
     "text", ["ann.secret@@hidden.example", "ann.secret@¡hidden.example", "ann.secret@hidden!.example", "ann.secret"]
 )

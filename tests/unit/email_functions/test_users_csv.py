@@ -92,6 +92,8 @@ def test_file_of_more_users_than_a_request_can_store_is_refused(monkeypatch):
     assert len(users_of_csv(b"id\na\nb\n")) == 2
     with pytest.raises(InvalidEmail, match="more than 2 users"):
         users_of_csv(b"id\na\nb\nc\n")
+    with pytest.raises(InvalidEmail, match="more than 2 users"):
+        users_of_csv(b"id\n" + b"!\n" * 1_000)
 
 
 def test_problem_repeats_nothing_of_the_file():
