@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from email_core.message import address_key
+
 
 class Role(StrEnum):
     """The app roles of the Entra application. An administrator has the others' rights too."""
@@ -37,7 +39,7 @@ class Caller:
         """A domain stands for itself, not for those below it."""
         if self.allowed_senders is None:
             return True
-        wanted = address.casefold()
+        wanted = address_key(address)
         return not self.allowed_senders.isdisjoint({wanted, "@" + wanted.rpartition("@")[2]})
 
 

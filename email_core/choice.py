@@ -1,11 +1,11 @@
 """Who an email is from, which way it goes and through whose mailbox. Pure: each answer comes with the rule that it is
 from, in a sentence that `dry_run` shows."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from email_core.choice_of_provider import provider_for
-from email_core.choice_of_sender import sender_for
+from email_core.choice_of_sender import check_agent, sender_for
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address
 from email_core.order import Behalf, Order
@@ -42,16 +42,24 @@ def choose(
 
 
 def choose_for_mime(
-    written: Address, order: Order, behalf: Behalf, configured: Set[str], parameters: Parameters
+    written: Address,
+    order: Order,
+    behalf: Behalf,
+    configured: Set[str],
+    parameters: Parameters,
+    agents: Sequence[Address] = (),
 ) -> Choice:
-    """The same for finished MIME. Its From stands: one that the rules do not choose is refused."""
+    """The same for finished MIME. Its From stands: one that the rules do not choose is refused. So is another in whose
+    name it says to be sent (`agents`), where the caller may not send as that one."""
     provider, why = provider_for(order, behalf.known, configured, parameters)
     account = parameters.batch_mailbox_of(provider) if order.mode is Mode.BATCH else ""
     sender, rule = sender_for(written, order, behalf, "", parameters)
-    if sender.address.casefold() != written.address.casefold():
+    if not written.is_at(sender.address):
         raise InvalidEmail(
             FieldProblem(order.sender_pointer, f"is not the address to send from: {rule}. Write that one")
         )
+    for agent in agents:
+        check_agent(agent, written, behalf)
     return _choice(order, behalf, written, rule, provider, why, account)
 
 
@@ -80,7 +88,7 @@ def _own_mailbox(provider: str, order: Order, known: KnownUser | None, sender: A
     if provider not in _THROUGH_MAILBOXES or order.mode is Mode.BATCH or known is None or known.user.external:
         return None
     own = known.user.email
-    return own if own is not None and own.casefold() != sender.address.casefold() else None
+    return own if own is not None and not sender.is_at(own) else None
 
 
 def _mailbox_rules(sender: Address, batch_account: str, own: str | None) -> tuple[str, ...]:
@@ -88,5 +96,5 @@ def _mailbox_rules(sender: Address, batch_account: str, own: str | None) -> tupl
         return (f"It goes through the user's own mailbox {own}, which needs Send As for that From.",)
     if not batch_account:
         return ()
-    needs = "" if batch_account.casefold() == sender.address.casefold() else ", which needs Send As for that From"
+    needs = "" if sender.is_at(batch_account) else ", which needs Send As for that From"
     return (f"It goes through the mailbox of the batch account, {batch_account}{needs}.",)

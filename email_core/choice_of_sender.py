@@ -18,7 +18,9 @@ def sender_for(
     it goes through, "" for none. Raises InvalidEmail, NotPermitted or ConfigurationError."""
     known = behalf.known
     if known is not None and batch_account and known.options.sender is None:
-        return _as_requested(parse_address(batch_account), requested), _BATCH_ACCOUNT
+        sender = parse_address(batch_account)
+        _check_acts_for(behalf, sender, order)
+        return _as_requested(sender, requested), _BATCH_ACCOUNT
     if known is not None and (own := _of_user(known)) is not None:
         sender, rule = own
         _check_acts_for(behalf, sender, order)
@@ -26,13 +28,17 @@ def sender_for(
     if requested is not None:
         _check_may_use(requested, order, behalf)
         return requested, "the request names it"
-    if parameters.default_sender:
-        return default_address(parameters.default_sender), "it is the parameter default_sender, and nobody is named"
-    if batch_account:
-        return parse_address(batch_account), _BATCH_ACCOUNT
-    user = "the user has no address, and " if known is not None else ""
-    problem = f"is required: {user}the parameter default_sender is not set"
-    raise InvalidEmail(FieldProblem(order.sender_pointer, problem))
+    sender, rule = _of_nobody(order, known, batch_account, parameters)
+    _check_may_leave_out(sender, order, behalf)
+    return sender, rule
+
+
+def check_agent(agent: Address, sender: Address, behalf: Behalf) -> None:
+    """Mail programs show who sent a message "on behalf of" its From. Raises NotPermitted."""
+    is_allowed = behalf.caller.has(Role.SEND) and behalf.caller.may_send_as(agent.address)
+    if not agent.is_at(sender.address) and not is_allowed:
+        detail = "names another as the one who sends it, as whom you may not send: leave it out"
+        raise NotPermitted(detail, pointer="/Sender")
 
 
 def default_address(text: str) -> Address:
@@ -47,6 +53,19 @@ def default_address(text: str) -> Address:
 _BATCH_ACCOUNT = "batch mail through this provider is sent by the batch account"
 
 
+def _of_nobody(
+    order: Order, known: KnownUser | None, batch_account: str, parameters: Parameters
+) -> tuple[Address, str]:
+    """Where neither a user's address nor a From names one."""
+    if parameters.default_sender:
+        return default_address(parameters.default_sender), "it is the parameter default_sender, and nobody is named"
+    if batch_account:
+        return parse_address(batch_account), _BATCH_ACCOUNT
+    user = "the user has no address, and " if known is not None else ""
+    problem = f"is required: {user}the parameter default_sender is not set"
+    raise InvalidEmail(FieldProblem(order.sender_pointer, problem))
+
+
 def _of_user(known: KnownUser) -> tuple[Address, str] | None:
     if known.options.sender is not None:
         return Address(known.options.sender), f"it is the sender override of the user {known.user.id}"
@@ -57,8 +76,9 @@ def _of_user(known: KnownUser) -> tuple[Address, str] | None:
 
 def _as_requested(sender: Address, requested: Address | None) -> Address:
     """With the name that the request gives to the same address."""
-    same = requested is not None and requested.address.casefold() == sender.address.casefold()
-    return requested if requested is not None and same and requested.name else sender
+    if requested is not None and requested.is_at(sender.address) and requested.name:
+        return requested
+    return sender
 
 
 def _check_acts_for(behalf: Behalf, sender: Address, order: Order) -> None:
@@ -66,6 +86,14 @@ def _check_acts_for(behalf: Behalf, sender: Address, order: Order) -> None:
     if not behalf.is_own and not behalf.caller.may_send_as(sender.address):
         detail = "is a user whose sender you may not use: an administrator adds it to the senders allowed to you"
         raise NotPermitted(detail, pointer=f"{order.pointer}user")
+
+
+def _check_may_leave_out(sender: Address, order: Order, behalf: Behalf) -> None:
+    """What an administrator chose for those who name nobody is open to a person who acts for themselves, and to whoever
+    could name it."""
+    if not behalf.is_own and not behalf.caller.may_send_as(sender.address):
+        detail = "is not given, and the address that stands for it is no sender that you may use: give one that is"
+        raise NotPermitted(detail, pointer=order.sender_pointer)
 
 
 def _check_may_use(requested: Address, order: Order, behalf: Behalf) -> None:

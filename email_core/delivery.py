@@ -21,6 +21,7 @@ from email_core.distributor import Distributor
 from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.leftovers import Leftovers
 from email_core.logs import counted, where
+from email_core.message import address_key
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.provider_pause import ProviderPauses
@@ -386,12 +387,12 @@ def _diagnosis_of(provider: str, outcome: Outcome) -> str | None:
 
 
 def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any]:
-    named = {address.address.casefold() for address in (*record.to, *record.cc)}
+    named = {address_key(one.address) for one in (*record.to, *record.cc)}
     return {
         "sender": record.sender.address,
         "mailbox": record.mailbox,
         "recipients": recipients,
-        "bcc": tuple(address for address in recipients if address.casefold() not in named),
+        "bcc": tuple(address for address in recipients if address_key(address) not in named),
         "message_id": record.message_id,
         "mode": record.mode,
         "handle": record.handle,

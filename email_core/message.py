@@ -21,6 +21,16 @@ class Address:
     def __repr__(self) -> str:
         return f"Address({masked(self.address)!r})"
 
+    def is_at(self, address: str) -> bool:
+        """Whether it is that address."""
+        return address_key(self.address) == address_key(address)
+
+
+def address_key(address: str) -> str:
+    """Two addresses are the same where this is: only the case of letters makes no difference. Not `casefold`: it makes
+    `ss` of `ß`, which is somebody else's address."""
+    return address.lower()
+
 
 def masked(address: str) -> str:
     """For logs: enough to recognise a mailbox that one knows, not enough to write to it."""
@@ -64,7 +74,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedMessage:
-    """A message as it goes over the wire, and what its headers say. `mime` has CRLF line ends and no Bcc."""
+    """A message as it goes over the wire, and what its headers say. `mime` has CRLF line ends and no Bcc. `agents` are
+    named beside the sender as those who sent it."""
 
     sender: Address
     to: tuple[Address, ...]
@@ -74,3 +85,4 @@ class FinishedMessage:
     message_id: str
     mime: bytes = field(repr=False)
     importance: Importance = Importance.NORMAL
+    agents: tuple[Address, ...] = ()

@@ -275,7 +275,7 @@ class Outbox:
         now, email_id = self._new_email()
         finished = adopt_mime(raw, email_id, now)
         _check_recipients("/To", finished.to, finished.cc, finished.bcc)
-        choice = choose_for_mime(finished.sender, order, behalf, self._providers, self._parameters)
+        choice = choose_for_mime(finished.sender, order, behalf, self._providers, self._parameters, finished.agents)
         return self._prepared(finished, email_id, order, choice)
 
     def _prepared(self, finished: FinishedMessage, email_id: str, order: Order, choice: Choice) -> PreparedEmail:

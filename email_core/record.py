@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from email_core.delivery_state import ENDED, Event, Status, step
-from email_core.message import Address, Importance
+from email_core.message import Address, Importance, address_key
 
 ATTEMPTS_KEPT = 20
 UNCONFIRMED = "unconfirmed"  # the outcome of an attempt after which nobody knows
@@ -217,5 +217,5 @@ def unique_addresses(*lists: tuple[Address, ...]) -> tuple[str, ...]:
     unique: dict[str, str] = {}
     for addresses in lists:
         for address in addresses:
-            unique.setdefault(address.address.casefold(), address.address)
+            unique.setdefault(address_key(address.address), address.address)
     return tuple(unique.values())

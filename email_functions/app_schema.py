@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from email_core.addresses import parse_address
 from email_core.app_senders import AppSendersRow
 from email_core.errors import UnknownApp
+from email_core.message import address_key
 from email_core.text import has_control_character
 from email_functions.validation import Body, from_json
 
@@ -42,7 +43,7 @@ class AppBody(Body):
 def _sender(text: str) -> str:
     """`ann@contoso.com`, or `@contoso.com` for all of a domain."""
     try:
-        whole = parse_address(f"anybody{text}" if text.startswith("@") else text).address.casefold()
+        whole = address_key(parse_address(f"anybody{text}" if text.startswith("@") else text).address)
     except ValueError:
         raise ValueError(
             "holds what is neither an address nor a domain: write ann@contoso.com or @contoso.com"

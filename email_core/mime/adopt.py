@@ -13,6 +13,8 @@ from email_core.mime.headers import LONGEST_SUBJECT, field, own_message_id
 from email_core.mime.wire import crlf, head_and_body, joined
 from email_core.text import decoded, without_control_characters
 
+LONGEST_HEAD = 512 * 1024  # octets: five lists of recipients as long as they may be. Each field costs time and memory
+_OF_AGENTS = ("Sender", "Resent-From", "Resent-Sender")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _ANOTHER_FIELD = re.compile(rb"\r\n(?![ \t])")
 
@@ -24,6 +26,8 @@ def adopt_mime(raw: bytes, email_id: str, date: datetime) -> FinishedMessage:
     name as the pointer, where the headers do not say who sends to whom.
     """
     head, body = head_and_body(crlf(raw).lstrip(b"\r\n"))
+    if len(head) > LONGEST_HEAD:
+        raise InvalidEmail(FieldProblem("", f"has a header of more than {LONGEST_HEAD // 1024} KiB"))
     lines = [line for line in _ANOTHER_FIELD.split(head.rstrip(b"\r\n")) if line]
     fields = [_name_and_value(line, number) for number, line in enumerate(lines, start=1)]
     senders = _addresses(fields, "From")
@@ -48,6 +52,7 @@ def adopt_mime(raw: bytes, email_id: str, date: datetime) -> FinishedMessage:
         message_id=message_id,
         mime=joined(["".join(added).encode(), *kept, b"\r\n", body]),
         importance=_importance(_first(fields, "Importance")),
+        agents=tuple(agent for name in _OF_AGENTS for agent in _addresses(fields, name)),
     )
 
 

@@ -63,7 +63,7 @@ def _principal_name(claims: Mapping[str, Any], settings: EntraSettings) -> str |
     """A guest's name was given by another tenant, which is then named in `idp`."""
     if claims.get("idp", settings.issuers["1.0"]) not in settings.issuers.values() or claims.get("acct") in (1, "1"):
         return None
-    name = _name(claims.get("upn") or claims.get("preferred_username")).casefold()
+    name = _name(claims.get("upn") or claims.get("preferred_username")).lower()
     return name if "@" in name else None
 
 

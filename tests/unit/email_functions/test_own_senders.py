@@ -70,6 +70,26 @@ async def test_limited_app_sends_as_those_it_may(doors, address, status):
     assert (await doors.call("POST", "/api/emails", raw, "message/rfc822", **APP)).status == status
 
 
+@pytest.mark.parametrize("name", ["Sender", "Resent-From", "resent-sender"])
+@pytest.mark.parametrize(("agent", "status"), [("bob@contoso.com", 403), ("ANN@contoso.com", 202), ("a@b@c", 422)])
+async def test_limited_app_says_in_no_header_that_another_sends(doors, name, agent, status):
+    await limited(doors, "ann@contoso.com")
+    raw = f"From: ann@contoso.com\r\nTo: bob@example.com\r\n{name}: {agent}\r\n\r\nHello\r\n".encode()
+    assert (await doors.call("POST", "/api/emails", raw, "message/rfc822", **APP)).status == status
+
+
+async def test_person_says_in_no_header_that_another_sends(doors):
+    await known(doors, "ann")
+    raw = b"From: ann@contoso.com\r\nTo: bob@example.com\r\nSender: bob@contoso.com\r\n\r\nHello\r\n"
+    for person in (ANN, bearer(ISSUER.of_person())):
+        assert (await doors.call("POST", "/api/emails", raw, "message/rfc822", **person)).status == 403
+
+
+async def test_address_that_only_folds_to_an_allowed_one_is_another(doors):
+    await limited(doors, "strasse@contoso.com")
+    assert await sent_as(doors, APP, "straße@contoso.com") == 403
+
+
 async def test_app_itself_lifts_no_limit(doors):
     await limited(doors, "ann@contoso.com")
     for method in ("PUT", "DELETE", "GET"):
@@ -102,6 +122,12 @@ async def known(doors: Doors, name: str) -> None:
     body = f'{{"email": "{name}@contoso.com"}}'.encode()
     answer = await doors.call("PUT", f"/api/users/{name}@contoso.com", body, "application/json", **ADMINISTRATOR)
     assert answer.status == 201
+
+
+async def test_disabled_person_sends_nothing_whatever_their_role(doors):
+    await doors.know("ann@contoso.com", email="ann@contoso.com", enabled=False)
+    assert await sent_as(doors, ANN, "ann@contoso.com") == 403
+    assert (await doors.post("/api/emails", small_email(**{"from": None}), **ANN)).status == 422  # no default sender
 
 
 async def test_person_sends_on_behalf_of_nobody_else(doors):
