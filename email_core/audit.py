@@ -27,9 +27,13 @@ class Action(StrEnum):
     USER_CHANGED = "user changed"
     USER_DELETED = "user deleted"
     USERS_IMPORTED = "users imported"
+    USER_IMPORTED = "user imported"
     OPTIONS_CHANGED = "options changed"
     APP_CHANGED = "app changed"
     CONTENT_READ = "content read"
+    EMAIL_CANCELED = "email canceled"
+    EMAIL_RESENT = "email resent"
+    EMAIL_MARKED_SENT = "email marked as sent"
 
 
 @dataclass(frozen=True, slots=True)

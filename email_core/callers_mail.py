@@ -2,9 +2,11 @@
 
 Whoever has Email.Read sees all mail, and everybody their own: what they handed over, and what was sent on their behalf.
 Mail that a caller does not see is answered as if it were not there. What an email says is for administrators and for
-those whose own it is, and each reading of it stands in the audit.
+those whose own it is, and each reading of it stands in the audit; so does what a caller does to the mail of others.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from email_core.audit import Action, AuditLog, Change
@@ -58,26 +60,39 @@ class CallersMail:
 
     async def cancel(self, email_id: str) -> EmailRecord:
         """Raises EmailNotFound or NotPermitted, and what the outbox raises."""
-        await self._changeable(email_id)
-        return await self._outbox.cancel(email_id)
+        record = await self._changeable(email_id)
+        async with self._recorded(Action.EMAIL_CANCELED, record):
+            return await self._outbox.cancel(email_id)
 
     async def resend(self, email_id: str) -> EmailRecord:
-        """As `cancel`. An app sends nothing anew as a sender that it may not use."""
+        """As `cancel`. Nothing is sent anew for a user, or as a sender, that would not be accepted now."""
         record = await self._changeable(email_id)
-        if not (self._caller.is_person or self._caller.may_send_as(record.sender.address)):
+        is_others = self._caller.is_person and not self._is_own(record)
+        if not await self._outbox.may_be_resent(record, self._caller) and not is_others:
             raise NotPermitted("Its sender is none that you may use: an administrator can allow it to you")
-        return await self._outbox.resend(email_id)
+        async with self._recorded(Action.EMAIL_RESENT, record):
+            return await self._outbox.resend(email_id)
 
     async def mark_sent(self, email_id: str) -> EmailRecord:
         """As `cancel`."""
-        await self._changeable(email_id)
-        return await self._outbox.mark_sent(email_id)
+        record = await self._changeable(email_id)
+        async with self._recorded(Action.EMAIL_MARKED_SENT, record):
+            return await self._outbox.mark_sent(email_id)
 
     async def _changeable(self, email_id: str) -> EmailRecord:
         record = await self.read(email_id)
         if not (self._caller.has(Role.SEND) or self._is_own(record)):
             raise NotPermitted("It is not your own email: to change it needs the role Email.Send", role=Role.SEND.value)
         return record
+
+    @asynccontextmanager
+    async def _recorded(self, action: Action, record: EmailRecord) -> AsyncIterator[None]:
+        """Around what is done to an email: that of others tells nowhere else who did it."""
+        if self._is_own(record):
+            yield
+            return
+        async with self._audit.records(self._caller, Change(action, record.id)):
+            yield
 
     def _is_own(self, record: EmailRecord) -> bool:
         return self._owner.owns(record)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from email_core.users import KnownUser, UserStore, is_user_id, user_key
+from email_core.users import KnownUser, User, UserStore, is_user_id, user_key
 
 CACHED_FOR = timedelta(seconds=5)
 MOST_CACHED = 10_000  # users
@@ -22,7 +22,7 @@ class KnownUsers:
         if not is_user_id(user_id):
             return None
         known, read_at = self._cached.get(user_key(user_id), (None, None))
-        if read_at is not None and self._clock() - read_at < CACHED_FOR:
+        if read_at is not None and timedelta(0) <= self._clock() - read_at < CACHED_FOR:
             return known
         found = await self._store.get(user_id)
         if len(self._cached) >= MOST_CACHED:
@@ -30,10 +30,10 @@ class KnownUsers:
         self._cached[user_key(user_id)] = found, self._clock()
         return found
 
-    async def person(self, user_id: str) -> tuple[str, str | None] | None:
-        """The id and the address of a user who may sign in; None where there is none."""
+    async def person(self, user_id: str) -> User | None:
+        """The same, for a sign-in."""
         known = await self.find(user_id)
-        return (known.user.id, known.user.email) if known is not None and known.user.enabled else None
+        return known.user if known is not None else None
 
     def keep(self, known: KnownUser) -> KnownUser:
         self._cached[user_key(known.user.id)] = known, self._clock()

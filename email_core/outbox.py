@@ -13,6 +13,7 @@ from email_core.accept_rate import AcceptRate
 from email_core.caller import Caller
 from email_core.choice import Choice, choose, choose_for_mime
 from email_core.choice_of_provider import EML, lacks_batch_provider, not_configured
+from email_core.choice_of_sender import sender_for
 from email_core.content import whole
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor
@@ -227,6 +228,20 @@ class Outbox:
             raise IllegalTransition(stored.record.status, "be resent: it is still on its way")
         content = await whole(await self._emails.content(stored))
         return await self.accept(self._copy(stored.record, content))
+
+    async def may_be_resent(self, record: EmailRecord, caller: Caller) -> bool:
+        """Whether the caller may send as its sender: by what is allowed to them, or because it is still the one of the
+        user that they are. Raises InvalidEmail where that user is unknown or disabled by now."""
+        known = await self._users.enabled(record.user) if record.user is not None else None
+        if caller.may_send_as(record.sender.address):
+            return True
+        behalf = Behalf(caller, known)
+        return behalf.is_own and record.sender.is_at(self._own_sender(record, behalf))
+
+    def _own_sender(self, record: EmailRecord, behalf: Behalf) -> str:
+        account = self._parameters.batch_mailbox_of(record.provider) if record.mode is Mode.BATCH else ""
+        sender, _ = sender_for(None, Order(mode=record.mode), behalf, account, self._parameters)
+        return sender.address
 
     async def _let_go(self, held: StoredEmail, record: EmailRecord) -> EmailRecord:
         now = self._clock()

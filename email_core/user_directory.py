@@ -77,13 +77,17 @@ class Users:
         user_id = self._own_id(caller) if user_key(user_id) == ME else user_id
         if not _is_own(caller, user_id) and not _acts_for_others(caller):
             raise NotPermitted("is not you: a person sends for themselves alone", pointer=pointer)
+        return Behalf(caller, await self.enabled(user_id, pointer))
+
+    async def enabled(self, user_id: str, pointer: str = "/user") -> KnownUser:
+        """The user, for whom mail may be sent. Raises InvalidEmail for one who is unknown or disabled."""
         known = await self._known.find(user_id)
         if known is None:
             detail = "is no known user: an administrator adds it (PUT /api/users/{id}), or leave it out and give `from`"
             raise InvalidEmail(FieldProblem(pointer, detail))
         if not known.user.enabled:
             raise InvalidEmail(FieldProblem(pointer, "is a disabled user: an administrator can enable it again"))
-        return Behalf(caller, known)
+        return known
 
     async def remember(self, asked: Behalf, provider: str) -> None:
         """What a person chose when they were asked. The email is safe already: a choice that cannot be kept is asked
@@ -155,7 +159,9 @@ class Users:
                 caller, Change(Action.USERS_IMPORTED, "users", None, f"{len(rows):,} users")
             ):
                 for start in range(0, len(rows), MOST_AT_ONCE):
-                    await self._store.merge(rows[start : start + MOST_AT_ONCE])
+                    together = rows[start : start + MOST_AT_ONCE]
+                    async with self._audit.records(caller, *map(_imported, together)):
+                        await self._store.merge(together)
                     done = min(start + MOST_AT_ONCE, len(rows))
         except StorageUnavailable as error:
             raise ImportCutShort(done, len(rows)) from error
@@ -236,6 +242,11 @@ def _change_of(action: Action, user_id: str, before: dict[str, Any], after: dict
     return Change(
         action, user_id, _words({name: before[name] for name in names}), _words({name: after[name] for name in names})
     )
+
+
+def _imported(row: UserRow) -> Change:
+    """Without what was before, which an import does not read: it stands in the events before this one."""
+    return Change(Action.USER_IMPORTED, row.id, None, _words(row.values) or None)
 
 
 def _words(values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from email_core.assembly import Subsystem, subsystem_as_it_is
 from email_core.caller import Caller
 from email_core.callers_mail import CallersMail
 from email_core.errors import NotPermitted
+from email_core.sign_in.base import Key
 from email_functions.operations import JSON, OPERATIONS, Access, Operation
 from email_functions.problems import BodyTooLarge, UnsupportedMediaType, problem_of
 from email_functions.validation import refuse_query
@@ -44,6 +45,7 @@ class Call:
         return str(self.req.route_params[name])
 
 
+_KEYS = {func.AuthLevel.ANONYMOUS: Key.NONE, func.AuthLevel.FUNCTION: Key.FUNCTION, func.AuthLevel.ADMIN: Key.ADMIN}
 ANYBODY = Caller(id="anybody", name="anybody")
 Door = Callable[[Call], Awaitable[func.HttpResponse]]
 Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
@@ -55,20 +57,21 @@ def door(blueprint: func.Blueprint) -> Callable[[Door], Function]:
 
     def opened(answer: Door) -> Function:
         operation = OPERATIONS[answer.__name__]
-        register = blueprint.route(operation.route, methods=operation.methods, auth_level=operation.auth_level)
-        registered: Function = register(guarded(entered(operation, answer)))
+        checked = operation.auth_level  # by the host, from now on: whatever the settings say later
+        register = blueprint.route(operation.route, methods=operation.methods, auth_level=checked)
+        registered: Function = register(guarded(entered(operation, answer, checked)))
         return registered
 
     return opened
 
 
-def entered(operation: Operation, answer: Door) -> Function:
-    """The door behind what its operation asks of every request. While a parameter is wrong, only what mends it is
-    open."""
+def entered(operation: Operation, answer: Door, checked: func.AuthLevel) -> Function:
+    """The door behind what its operation asks of every request. `checked` is the key that the host has asked for. While
+    a parameter is wrong, only what mends it is open."""
 
     async def function(req: func.HttpRequest) -> func.HttpResponse:
         core = await subsystem_as_it_is()
-        call = Call(req, await _caller(operation, req, core), core)
+        call = Call(req, await _caller(operation, req, core, checked), core)
         _check(operation, req)
         if not operation.mends:
             core.check()
@@ -96,11 +99,11 @@ def guarded(function: Function) -> Function:
     return shown_as(function, safe)
 
 
-async def _caller(operation: Operation, req: func.HttpRequest, core: Subsystem) -> Caller:
+async def _caller(operation: Operation, req: func.HttpRequest, core: Subsystem, checked: func.AuthLevel) -> Caller:
     """The one place where it is decided who gets in. Raises NotSignedIn, NotPermitted or ConfigurationError."""
     if operation.access is Access.OPEN:
         return ANYBODY
-    caller = await core.sign_in.caller(req.headers, admin_key=operation.key is func.AuthLevel.ADMIN)
+    caller = await core.sign_in.caller(req.headers, key=_KEYS[checked])
     role = operation.access.role_of_person if caller.is_person else operation.access.role_of_app
     if role is not None and not caller.has(role):
         raise NotPermitted(f"This needs the role {role.value}, which you do not have", role=role.value)

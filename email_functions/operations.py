@@ -30,7 +30,7 @@ HOST_LIMIT = 100 * 1024 * 1024  # octets: a larger body the host refuses by itse
 
 class Access(StrEnum):
     """Who may call. `SIGNED_IN`: any person or app that is known. Whose own an email is, the core decides. A function
-    key does not say who holds it, so what an email says is for the admin key."""
+    key does not say who holds it, so what an email says, and what is a user's own, is for the admin key."""
 
     OPEN = "open"
     SIGNED_IN = "signed in"
@@ -78,7 +78,7 @@ class Operation:
         match self.access:
             case Access.OPEN:
                 return func.AuthLevel.ANONYMOUS
-            case Access.ADMIN | Access.CONTENT:
+            case Access.ADMIN | Access.CONTENT | Access.SIGNED_IN:
                 return func.AuthLevel.ADMIN
         return func.AuthLevel.FUNCTION
 

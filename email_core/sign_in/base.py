@@ -16,10 +16,17 @@ class AccessMode(StrEnum):
     LOCAL = "local"  # open: for a developer's machine
 
 
+class Key(StrEnum):
+    """Which the host has asked for, before the app was called."""
+
+    NONE = "none"
+    FUNCTION = "function"
+    ADMIN = "admin"
+
+
 class SignIn(Protocol):
-    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
-        """Who sends these headers. `admin_key`: where the host asks for keys, it asked for the admin key. Raises
-        NotSignedIn, ConfigurationError, or StorageUnavailable."""
+    async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
+        """Who sends these headers. Raises NotSignedIn, ConfigurationError, or StorageUnavailable."""
 
 
 def access_mode(settings: Mapping[str, str], *, on_azure: bool) -> AccessMode:
@@ -30,9 +37,13 @@ def access_mode(settings: Mapping[str, str], *, on_azure: bool) -> AccessMode:
         problem = "is none of entra, keys, local" if settings.get(MODE_SETTING, "").strip() else "is not set"
         fix = "Set it to entra or keys on Azure, to local on your own machine: see docs/how-to/control-access.md."
         raise ConfigurationError(MODE_SETTING, problem, fix) from None
+    is_development = settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
     if mode is AccessMode.LOCAL and on_azure:
         raise ConfigurationError(MODE_SETTING, "is local, which is refused on Azure", "Set it to entra or keys.")
-    if mode is AccessMode.KEYS and not on_azure and settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development":
+    if mode is AccessMode.LOCAL and not is_development:  # as in a container, which nothing tells to be on Azure
+        problem = "is local, but the host is none for development"
+        raise ConfigurationError(MODE_SETTING, problem, "Set it to entra or keys.")
+    if mode is AccessMode.KEYS and not on_azure and is_development:
         problem = "is keys, but a host for development checks none, so everything would be open"
         raise ConfigurationError(MODE_SETTING, problem, "Set it to local on your own machine, or to entra.")
     return mode
@@ -41,15 +52,18 @@ def access_mode(settings: Mapping[str, str], *, on_azure: bool) -> AccessMode:
 class OpenSignIn:
     """Everybody is this machine's developer. What the headers claim is not looked at."""
 
-    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+    async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
         return LOCAL
 
 
 class KeySignIn:
     """The host has checked the key already. A key says what may be done, and not who does it."""
 
-    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
-        if admin_key:
+    async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
+        if key is Key.NONE:  # the host learned what to ask for while the app was imported
+            problem = "became keys after this process began, and its host asks for none"
+            raise ConfigurationError(MODE_SETTING, problem, "Restart the app.")
+        if key is Key.ADMIN:
             return Caller(id="key", name="the admin key", roles=frozenset({Role.ADMIN}))
         return Caller(id="key", name="a function key", roles=frozenset({Role.SEND, Role.READ}))
 
@@ -60,5 +74,5 @@ class ClosedSignIn:
     def __init__(self, error: ConfigurationError) -> None:
         self._error = error
 
-    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+    async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
         raise ConfigurationError(self._error.setting, self._error.problem, self._error.fix)

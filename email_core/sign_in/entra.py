@@ -12,9 +12,12 @@ from typing import Any
 from email_core.app_senders import AllowedSenders
 from email_core.caller import Caller, Role
 from email_core.errors import NotSignedIn, SignInUnavailable
+from email_core.message import address_key
+from email_core.sign_in.base import Key
 from email_core.sign_in.entra_claims import Identity, identity_of
 from email_core.sign_in.entra_settings import EntraSettings
 from email_core.sign_in.signing_keys import NoKeys, SigningKeys
+from email_core.users import User
 
 LEEWAY_SECONDS = 60  # that clocks may differ
 LONGEST_TOKEN = 16_384  # characters; one with 200 groups and many roles has 6,000
@@ -35,9 +38,8 @@ _LONG_NAMES = {  # of claims, as App Service Authentication passes on what comes
 }
 
 
-Users = Callable[[str], Awaitable[tuple[str, str | None] | None]]
-"""The id and the address of the known user with this id, who may sign in; None where there is none. Raises
-StorageUnavailable."""
+Users = Callable[[str], Awaitable[User | None]]
+"""The known user with this id, disabled or not; None where there is none. Raises StorageUnavailable."""
 
 
 class EntraSignIn:
@@ -47,7 +49,7 @@ class EntraSignIn:
         self._apps = apps
         self._users = users
 
-    async def caller(self, headers: Mapping[str, str], *, admin_key: bool) -> Caller:
+    async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
         found = [await self._of_token(headers), self._of_platform(headers)]
         identities = [identity for identity in found if identity is not None]
         if not identities:
@@ -60,18 +62,18 @@ class EntraSignIn:
         if identity.is_app:
             allowed = await self._apps.of(identity.id)
             return Caller(id=f"app:{identity.id}", name=identity.name, roles=identity.roles, allowed_senders=allowed)
-        user, address = await self._user(identity) or (None, None)
-        own = frozenset(text.casefold() for text in (address, identity.principal_name) if text)
+        user = await self._user(identity)
         return Caller(
             id=f"user:{identity.id}",
             name=identity.name,
             roles=identity.roles,
-            user=user,
-            allowed_senders=None if Role.ADMIN in identity.roles else own,
+            user=user.id if user is not None and user.enabled else None,
+            allowed_senders=None if Role.ADMIN in identity.roles else _own_addresses(identity, user),
         )
 
-    async def _user(self, identity: Identity) -> tuple[str, str | None] | None:
-        """By the object id, which is nobody else's ever; else by the user principal name."""
+    async def _user(self, identity: Identity) -> User | None:
+        """By the object id, which is nobody else's ever; else by the user principal name. A disabled one is found, too:
+        who is disabled under the one is not let in as the other."""
         ids = filter(None, (identity.id, identity.principal_name))
         return next(filter(None, [await self._users(user_id) for user_id in ids]), None)
 
@@ -136,6 +138,14 @@ class EntraSignIn:
         return identity_of(claims, self._settings, is_access_token=False)
 
 
+def _own_addresses(identity: Identity, user: User | None) -> frozenset[str]:
+    """None of a disabled user, whatever roles Entra gives: an administrator of the mail wants them to send nothing."""
+    if user is not None and not user.enabled:
+        return frozenset()
+    own = (user.email if user is not None else None, identity.principal_name)
+    return frozenset(address_key(text) for text in own if text)
+
+
 def _words(error: Exception) -> str:
     import jwt
 
@@ -168,6 +178,6 @@ def _principal(value: str) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError, RecursionError):
         raise NotSignedIn("What App Service Authentication says cannot be read") from None
     claims: dict[str, Any] = {name: values[0] for name, values in found.items() if len(set(values)) == 1}
-    if {"oid", "tid", "sub", "azp", "appid", "scp", "aud"} & (found.keys() - claims.keys()):
+    if {"oid", "tid", "sub", "azp", "appid", "scp", "aud", "idp", "acct"} & (found.keys() - claims.keys()):
         raise NotSignedIn("What App Service Authentication says names several identities")
     return claims | {"roles": found.get("roles", [])}

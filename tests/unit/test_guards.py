@@ -179,7 +179,7 @@ def test_only_health_and_the_documentation_are_open_to_all(name):
 
 KEYS = {  # which key opens a call, by who may make it
     Access.OPEN: func.AuthLevel.ANONYMOUS,
-    Access.SIGNED_IN: func.AuthLevel.FUNCTION,
+    Access.SIGNED_IN: func.AuthLevel.ADMIN,
     Access.SEND: func.AuthLevel.FUNCTION,
     Access.READ: func.AuthLevel.FUNCTION,
     Access.READ_OWN: func.AuthLevel.FUNCTION,

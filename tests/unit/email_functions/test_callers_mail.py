@@ -1,7 +1,7 @@
 """What a caller may hand over, see and change: everybody their own, and more by roles."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -18,6 +18,7 @@ READER = Caller(id="app:reader", name="Reader", roles=frozenset({Role.READ}))
 SENDING_READER = Caller(id="app:both", name="Both", roles=frozenset({Role.SEND, Role.READ}))
 ADMINISTRATOR = Caller(id="user:admin", name="Admin", roles=frozenset({Role.ADMIN}))
 ANN = Caller(id="user:ann", name="Ann", user="ann", allowed_senders=frozenset({"ann@contoso.com"}))
+STEPPED_DOWN = replace(ANN, allowed_senders=frozenset({"new@contoso.com"}))
 BOB = Caller(id="user:bob", name="Bob", user="bob")
 STRANGER = Caller(id="user:stranger", name="Stranger")
 MIME = b"From: %s\r\nTo: bob@example.com\r\nSubject: Hi\r\n\r\nHello\r\n"
@@ -29,7 +30,7 @@ class Anybody:
 
     now: Caller = BILLING
 
-    async def caller(self, headers, *, admin_key):
+    async def caller(self, headers, *, key):
         return self.now
 
 
@@ -47,6 +48,7 @@ def doors(who) -> Iterator[Doors]:
 @pytest.fixture
 async def sent(doors) -> str:
     """Handed over by Billing, on behalf of Ann."""
+    await doors.know("ann", email="ann@contoso.com")
     return await kept(doors, accepted_by=BILLING.id, user="ann")
 
 
@@ -172,6 +174,37 @@ async def test_resent_email_is_still_that_of_its_owner(doors, who, sent):
     who.now = ADMINISTRATOR
     again = (await doors.post(f"/api/emails/{sent}/resend")).json["id"]
     assert await statuses(doors, who, [BILLING, ANN, BOB], "GET", f"/api/emails/{again}") == [200, 200, 404]
+
+
+async def test_what_is_done_to_mail_of_others_is_audited_and_to_ones_own_not(doors, who, sent):
+    who.now = SENDING_READER
+    await doors.post(f"/api/emails/{sent}/cancel")
+    await doors.post(f"/api/emails/{sent}/cancel")  # 409: it did not happen
+    who.now = ADMINISTRATOR
+    await doors.post(f"/api/emails/{sent}/resend")
+    who.now = ANN
+    await doors.post(f"/api/emails/{sent}/resend")
+    events = {(event.by, event.change.action, event.change.subject) for event in doors.audit.events.values()}
+    assert events == {("app:both", Action.EMAIL_CANCELED, sent), ("user:admin", Action.EMAIL_RESENT, sent)}
+
+
+@pytest.mark.parametrize(
+    ("caller", "user", "status"),
+    [
+        (ANN, {"email": "ann@contoso.com", "enabled": False}, 422),
+        (BILLING, {"email": "ann@contoso.com", "enabled": False}, 422),
+        (ADMINISTRATOR, {"email": "ann@contoso.com", "enabled": False}, 422),
+        (STEPPED_DOWN, {"email": "new@contoso.com"}, 403),
+        (STEPPED_DOWN, {"email": "new@contoso.com", "sender": "ann@contoso.com"}, 202),
+        (STEPPED_DOWN, {"email": "ANN@contoso.com"}, 202),
+    ],
+)
+async def test_email_is_not_resent_where_it_would_not_be_accepted_now(doors, who, caller, user, status):
+    await doors.know("ann", **user)
+    email_id = await kept(doors, accepted_by=BILLING.id, user="ann")
+    await doors.post(f"/api/emails/{email_id}/cancel")
+    who.now = caller
+    assert (await doors.post(f"/api/emails/{email_id}/resend")).status == status
 
 
 async def test_email_of_others_is_not_marked_as_sent(doors, who, sent):

@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from email_core.app_senders import AllowedSenders
 from email_core.assembly import utc_now
+from email_core.sign_in.base import Key
 from email_core.sign_in.entra import LEEWAY_SECONDS, LONGEST_PRINCIPAL, LONGEST_TOKEN, EntraSignIn
 from email_core.sign_in.signing_keys import SigningKeys
 from email_core.stores.memory import MemoryAppSendersStore
+from email_core.users import User
 from tests.support.doors import Doors, open_doors
 from tests.support.entra import (
     ANN,
@@ -360,6 +362,7 @@ async def test_person_whom_the_platform_signed_in_gets_in(platform_doors, claims
         principal({"oid": ANN}),
         principal({"tid": TENANT}),
         principal(OF_ANN | {"oid": [ANN, BOB]}),
+        principal(OF_ANN | {"idp": [f"https://sts.windows.net/{OTHER_TENANT}/", "live.com"]}),
         principal(OF_ANN) + "," + principal(OF_ANN),
         principal(OF_ANN) + "\n",
         principal(OF_ANN | {"padding": "x" * LONGEST_PRINCIPAL}),
@@ -386,7 +389,12 @@ async def test_wrong_token_is_refused_whatever_the_principal(platform_doors, iss
 
 # ---- which user a person is
 
-KNOWN = {ANN: ("ann-by-object", "ann@contoso.com"), "bob@contoso.com": ("bob@contoso.com", "bob@contoso.com")}
+OFF = "66666666-6666-6666-6666-666666666666"
+KNOWN = {
+    ANN: User(id="ann-by-object", email="ann@contoso.com"),
+    "bob@contoso.com": User(id="bob@contoso.com", email="bob@contoso.com"),
+    OFF: User(id=OFF, email="bob@contoso.com", enabled=False),
+}
 
 
 async def known(user_id):
@@ -394,7 +402,7 @@ async def known(user_id):
 
 
 async def user_of(issuer: Issuer, token: str) -> str | None:
-    return (await sign_in(issuer, users=known).caller(bearer(token), admin_key=False)).user
+    return (await sign_in(issuer, users=known).caller(bearer(token), key=Key.NONE)).user
 
 
 @pytest.mark.parametrize(
@@ -409,6 +417,7 @@ async def user_of(issuer: Issuer, token: str) -> str | None:
         ({"oid": BOB, "upn": "bob@contoso.com", "idp": "live.com"}, None),
         ({"oid": BOB, "upn": "bob@contoso.com", "acct": 1}, None),
         ({"oid": BOB, "upn": ["bob@contoso.com"]}, None),
+        ({"oid": OFF, "upn": "bob@contoso.com"}, None),  # whom an administrator disabled
     ],
     ids=str,
 )

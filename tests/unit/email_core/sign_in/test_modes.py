@@ -1,14 +1,18 @@
 """Which settings let whom in, and that whatever is missing or wrong lets in nobody."""
 
+import subprocess
+import sys
+
 import pytest
 
 from email_core.assembly import chosen_sign_in
 from email_core.caller import LOCAL, Role
 from email_core.errors import ConfigurationError
-from email_core.sign_in.base import ClosedSignIn, KeySignIn, OpenSignIn
+from email_core.sign_in.base import ClosedSignIn, Key, KeySignIn, OpenSignIn
 from email_core.sign_in.entra import EntraSignIn
 from email_core.sign_in.entra_settings import EntraSettings
 from email_core.stores.memory import memory_stores
+from tests.support.azurite import ROOT
 from tests.support.doors import open_doors
 from tests.support.entra import ANN, API, OTHER_TENANT, TENANT, principal
 
@@ -17,6 +21,17 @@ DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 CORE_TOOLS = DEVELOPMENT | {"WEBSITE_HOSTNAME": "localhost:7071", "WEBSITE_INSTANCE_ID": "1"}
 ENTRA = {"EmailAccess__mode": "entra", "EmailAccess__tenantId": TENANT, "EmailAccess__audience": API}
 FORGED = {"x-ms-client-principal": principal({"tid": TENANT, "oid": ANN, "sub": ANN, "roles": "Email.Admin"})}
+
+IMPORTED_FOR_TOKENS = """
+import asyncio
+
+from email_core.sign_in.base import KeySignIn
+from tests.support.doors import open_doors
+
+with open_doors(sign_in=KeySignIn()) as doors:
+    for url in ("/api/emails", "/api/providers"):
+        print(asyncio.run(doors.get(url)).status)
+"""
 
 
 def chosen(settings):
@@ -30,7 +45,7 @@ def mode(name):
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
-        (mode("local"), OpenSignIn),
+        (mode("local") | DEVELOPMENT, OpenSignIn),
         (mode("local") | CORE_TOOLS, OpenSignIn),
         (mode("keys") | ON_AZURE, KeySignIn),
         (mode("keys"), KeySignIn),  # a host of one's own, in a container
@@ -54,6 +69,7 @@ async def test_mode_is_as_it_is_set(settings, kind):
         (mode("key"), "EmailAccess__mode"),
         (mode("none"), "EmailAccess__mode"),
         (mode("local,keys"), "EmailAccess__mode"),
+        (mode("local"), "EmailAccess__mode"),  # a container on Azure, which does not look like it
         (mode("local") | ON_AZURE, "EmailAccess__mode"),
         (mode("local") | ON_AZURE | DEVELOPMENT, "EmailAccess__mode"),  # said so by mistake
         (mode("local") | {"WEBSITE_SITE_NAME": "func-email"}, "EmailAccess__mode"),
@@ -74,7 +90,7 @@ async def test_what_is_missing_or_wrong_closes_all_and_is_named(settings, settin
     closed = chosen(settings)
     assert isinstance(closed, ClosedSignIn)
     with pytest.raises(ConfigurationError) as refused:
-        await closed.caller(FORGED, admin_key=True)
+        await closed.caller(FORGED, key=Key.ADMIN)
     assert refused.value.setting == setting
 
 
@@ -91,15 +107,31 @@ async def test_closed_app_says_which_setting_and_answers_for_its_health():
 
 
 async def test_local_mode_believes_no_header():
-    assert await chosen(mode("local")).caller(FORGED | {"authorization": "Bearer x"}, admin_key=False) is LOCAL
+    local = chosen(mode("local") | DEVELOPMENT)
+    assert await local.caller(FORGED | {"authorization": "Bearer x"}, key=Key.FUNCTION) is LOCAL
 
 
-@pytest.mark.parametrize(
-    ("admin_key", "roles"), [(False, {Role.SEND, Role.READ}), (True, {Role.ADMIN})], ids=["function key", "admin key"]
-)
-async def test_key_gives_roles_and_no_identity(admin_key, roles):
-    caller = await chosen(mode("keys")).caller(FORGED, admin_key=admin_key)
+@pytest.mark.parametrize(("key", "roles"), [(Key.FUNCTION, {Role.SEND, Role.READ}), (Key.ADMIN, {Role.ADMIN})], ids=str)
+async def test_key_gives_roles_and_no_identity(key, roles):
+    caller = await chosen(mode("keys")).caller(FORGED, key=key)
     assert (caller.id, caller.user, caller.roles) == ("key", None, roles)
+
+
+async def test_mode_that_became_keys_lets_in_nobody_whom_the_host_did_not_ask_for_one():
+    with pytest.raises(ConfigurationError, match="its host asks for none"):
+        await chosen(mode("keys")).caller({}, key=Key.NONE)
+
+
+def test_doors_of_an_app_that_was_imported_for_tokens_stay_closed_to_keys():
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", IMPORTED_FOR_TOKENS],
+        cwd=ROOT,
+        env={"EmailAccess__mode": "entra"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.stdout.split() == ["503", "503"], run.stderr
 
 
 # ---- App Service Authentication
