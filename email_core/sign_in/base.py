@@ -1,11 +1,12 @@
 """What the doors ask of a way to sign in, and the settings that choose one."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
 from email_core.caller import LOCAL, Caller, Role
-from email_core.errors import ConfigurationError
+from email_core.errors import ConfigurationError, NotPermitted
 
 MODE_SETTING = "EmailAccess__mode"
 
@@ -50,10 +51,20 @@ def access_mode(settings: Mapping[str, str], *, on_azure: bool) -> AccessMode:
 
 
 class OpenSignIn:
-    """Everybody is this machine's developer. What the headers claim is not looked at."""
+    """Everybody is this machine's developer, but for pages of other sites open in the developer's browser: they could
+    call this machine without a question (a simple request), or under a name of theirs that leads here (DNS
+    rebinding). What the headers claim of a caller is not looked at."""
 
     async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
+        if not _is_this_machine(headers.get("host", "")) or headers.get("sec-fetch-site") == "cross-site":
+            raise NotPermitted("It is open to this machine alone: call it as localhost, from no other page")
         return LOCAL
+
+
+def _is_this_machine(host: str) -> bool:
+    """Of a Host header; a request without one is from no browser."""
+    name = host.lower().rpartition(":")[0] if re.search(r":\d*$", host) else host.lower()
+    return name in ("", "localhost", "127.0.0.1", "[::1]") or name.endswith(".localhost")
 
 
 class KeySignIn:

@@ -4,6 +4,7 @@ import pytest
 
 from email_core.errors import StorageUnavailable
 from email_core.record import Mode
+from email_core.sign_in.base import KeySignIn
 from email_core.users import User, UserOptions
 from tests.support.doors import IdleProvider, open_doors, small_email
 
@@ -265,3 +266,14 @@ async def test_import_that_ended_in_the_middle_says_where(doors, monkeypatch):
     monkeypatch.setattr(doors.users, "merge", fail)
     answer = await doors.call("POST", "/api/users/import", b"id\nann\n", "text/csv")
     assert (answer.status, answer.json["done"], answer.json["total"]) == (503, 0, 1)
+
+
+# ---- by keys
+
+
+async def test_with_keys_the_admin_key_opens_what_is_a_user_s_own():
+    with open_doors(sign_in=KeySignIn()) as doors:
+        await doors.know("ann", email="ann@contoso.com")
+        assert (await doors.get("/api/users/ann")).status == 200
+        answer = await doors.patch("/api/users/ann/options", {"sender": "office@contoso.com"})
+        assert (answer.status, answer.json["sender"]) == (200, "office@contoso.com")

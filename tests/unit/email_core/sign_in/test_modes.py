@@ -7,7 +7,7 @@ import pytest
 
 from email_core.assembly import chosen_sign_in
 from email_core.caller import LOCAL, Role
-from email_core.errors import ConfigurationError
+from email_core.errors import ConfigurationError, NotPermitted
 from email_core.sign_in.base import ClosedSignIn, Key, KeySignIn, OpenSignIn
 from email_core.sign_in.entra import EntraSignIn
 from email_core.sign_in.entra_settings import EntraSettings
@@ -109,6 +109,27 @@ async def test_closed_app_says_which_setting_and_answers_for_its_health():
 async def test_local_mode_believes_no_header():
     local = chosen(mode("local") | DEVELOPMENT)
     assert await local.caller(FORGED | {"authorization": "Bearer x"}, key=Key.FUNCTION) is LOCAL
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:7071", "127.0.0.1:7071", "[::1]:7071", "app.localhost:80"])
+async def test_local_mode_is_open_to_this_machine(host):
+    headers = {"host": host, "sec-fetch-site": "same-origin"}
+    assert await OpenSignIn().caller(headers, key=Key.FUNCTION) is LOCAL
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},  # whose address became 127.0.0.1
+        {"host": "evil.example:7071"},
+        {"host": "localhost.evil.example"},
+        {"host": "evil.example:7071:localhost"},
+        {"host": "localhost:7071", "sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_local_mode_is_closed_to_pages_of_other_sites(headers):
+    with pytest.raises(NotPermitted):
+        await OpenSignIn().caller(headers, key=Key.FUNCTION)
 
 
 @pytest.mark.parametrize(("key", "roles"), [(Key.FUNCTION, {Role.SEND, Role.READ}), (Key.ADMIN, {Role.ADMIN})], ids=str)
