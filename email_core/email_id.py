@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _RANDOM_LENGTH = 12  # 60 bits for emails of the same millisecond and shard
-_FORM = re.compile(rf"\d{{13}}-[0-9a-f]{{2}}-[{_ALPHABET}]{{{_RANDOM_LENGTH}}}")
+_FORM = re.compile(rf"\d{{13}}-[0-9a-f]{{2}}-[{_ALPHABET}]{{{_RANDOM_LENGTH}}}", re.ASCII)
 
 
 def new_email_id(now: datetime, shard: int) -> str:

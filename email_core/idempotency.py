@@ -46,5 +46,8 @@ class IdempotencyStore(Protocol):
         """Forgets uses older than `before`, for as long as `until`. Returns how many."""
 
 
-def hashed(octets: bytes) -> str:
-    return hashlib.sha256(octets).hexdigest()
+def hashed(*octets: bytes) -> str:
+    digest = hashlib.sha256()
+    for piece in octets:
+        digest.update(piece)
+    return digest.hexdigest()

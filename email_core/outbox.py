@@ -124,11 +124,12 @@ class Outbox:
         return record
 
     async def accept_once(
-        self, prepared: PreparedEmail, key: str, body: bytes, caller: str | None = None
+        self, prepared: PreparedEmail, key: str, request: tuple[bytes, ...], caller: str | None = None
     ) -> tuple[EmailRecord, bool]:
-        """The same under an idempotency key. Returns the email of the key's first request, and whether this is a
-        replay, which does not count. Raises KeyReused, KeyInFlight or TooManyEmails."""
-        use = KeyUse(hashed(key.encode()), hashed(body), prepared.record.id, self._clock())
+        """The same under an idempotency key. `request` is all that tells it from another one, in pieces. Returns the
+        email of the key's first request, and whether this is a replay, which does not count. Raises KeyReused,
+        KeyInFlight or TooManyEmails."""
+        use = KeyUse(hashed(key.encode()), hashed(*request), prepared.record.id, self._clock())
         standing = await self._keys.claim(use)
         if standing is not None:
             replayed = await self._replayed(standing, use)

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from email_functions.validation import Body, from_query
 
-_CURSOR = re.compile(r"\d{13}-\d{4}-[0-9a-f]{8}")
+_CURSOR = re.compile(r"\d{13}-\d{4}-[0-9a-f]{8}", re.ASCII)
 
 
 class AuditQuery(Body):

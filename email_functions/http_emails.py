@@ -1,5 +1,7 @@
 """`/api/emails`: apps hand mail over here, and everybody reads what became of it."""
 
+from urllib.parse import urlencode
+
 import azure.functions as func
 
 from email_core.outbox import PreparedEmail, beside
@@ -11,7 +13,7 @@ from email_functions.idempotency_key import idempotency_key
 from email_functions.operations import MIME
 from email_functions.problems import json_response
 from email_functions.schemas import eml_query, list_query, message_body, order_query
-from email_functions.validation import refuse_query
+from email_functions.validation import asked, refuse_query
 
 blueprint = func.Blueprint()
 
@@ -24,7 +26,8 @@ async def accept_email(call: Call) -> func.HttpResponse:
     key = idempotency_key(call.req.headers, call.caller)
     if key is None:
         return accepted(await call.core.outbox.accept(prepared, call.caller.id))
-    record, replayed = await call.core.outbox.accept_once(prepared, key, call.req.get_body(), call.caller.id)
+    request = (call.req.get_body(), urlencode(sorted(asked(call.req.params).items())).encode())
+    record, replayed = await call.core.outbox.accept_once(prepared, key, request, call.caller.id)
     return accepted(record, {"Idempotency-Replayed": "true"} if replayed else {})
 
 

@@ -321,10 +321,10 @@ class ListQuery(Body):
     """The From address."""
     recipient: Line | None = None
     """The address of one of its recipients."""
-    provider: Line | None = None
+    provider: Annotated[Line, Field(max_length=64)] | None = None
     """smtp, graph or exchange."""
     mode: Mode | None = None
-    user: Line | None = None
+    user: Annotated[Line, Field(max_length=128)] | None = None
     """The user on whose behalf it was sent."""
     since: Moment | None = Field(None, alias="from")
     """Accepted at this time or later."""

@@ -53,7 +53,7 @@ def from_json(model: type[Model], body: bytes) -> Model:
 
 def from_query(model: type[Model], params: Mapping[str, str]) -> Model:
     """The texts of a query string are no JSON: they are read leniently. Raises InvalidEmail, pointers like `?limit`."""
-    return from_texts(model, {name: value for name, value in params.items() if name != FUNCTION_KEY}, "?")
+    return from_texts(model, asked(params), "?")
 
 
 def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Model:
@@ -65,9 +65,14 @@ def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Mode
         raise InvalidEmail(*(FieldProblem(place + one.pointer[1:], one.detail) for one in problems)) from None
 
 
+def asked(params: Mapping[str, str]) -> dict[str, str]:
+    """The query string without the host's own part."""
+    return {name: value for name, value in params.items() if name != FUNCTION_KEY}
+
+
 def refuse_query(params: Mapping[str, str]) -> None:
     """For a door that takes no query string: nobody shall believe that `?dry_run=true` did something there."""
-    unknown = [name for name in params if name != FUNCTION_KEY]
+    unknown = list(asked(params))
     if unknown:
         detail = "is not taken in the query string of this call"
         raise InvalidEmail(*(FieldProblem(f"?{name}", detail) for name in unknown[:_MOST_PROBLEMS]))

@@ -36,7 +36,15 @@ def test_ids_of_one_millisecond_differ():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "8204686998179-04-7qqd05pa8r3", "8204686998179-04-7QQD05PA8R3H", "../../etc"]
+    "text",
+    [
+        "",
+        "x",
+        "8204686998179-04-7qqd05pa8r3",
+        "8204686998179-04-7QQD05PA8R3H",
+        "../../etc",
+        "٨٢٠٤٦٨٦٩٩٨١٧٩-04-7qqd05pa8r3h",
+    ],
 )
 def test_other_text_is_no_id(text):
     assert not is_email_id(text)

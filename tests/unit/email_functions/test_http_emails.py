@@ -535,3 +535,10 @@ async def test_unknown_user_without_from_never_sends_as_the_default_sender():
         answer = await doors.post("/api/emails", small_email(**{"from": None}, user="ann"))
         assert (answer.status, answer.pointers) == (422, ["/user"])
         assert doors.nothing_happened
+
+
+@pytest.mark.parametrize("name", ["user", "provider", "sender", "recipient"])
+async def test_filter_longer_than_what_it_looks_for_is_refused(doors, name):
+    """The storage refuses an address of so many characters, which would be told as a failure of ours."""
+    answer = await doors.get(f"/api/emails?view=unsent&{name}={'a' * 20_000}")
+    assert (answer.status, answer.pointers) == (422, [f"?{name}"])

@@ -35,6 +35,16 @@ async def test_same_request_again_is_answered_as_the_first_time_and_marked(doors
     assert len(doors.emails.inserted) == 1
 
 
+async def test_same_message_with_another_query_string_is_another_request(doors):
+    raw = b"From: ann@contoso.com\r\nTo: bob@example.com\r\n\r\nHello\r\n"
+    queries = ("", "?code=a", "?code=b", "?mode=interactive")
+    found = [
+        (await doors.call("POST", f"/api/emails{query}", raw, "message/rfc822", idempotency_key="k")).status
+        for query in queries
+    ]
+    assert found == [202, 202, 202, 409]
+
+
 async def test_replay_is_the_same_after_the_email_was_canceled(doors):
     first = await post(doors)
     await doors.post(first.json["links"]["cancel"])
