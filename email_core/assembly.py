@@ -114,6 +114,11 @@ class Subsystem:
         if self.problems:
             raise WrongParameters(*self.problems)
 
+    def require_sign_in(self) -> None:
+        """Raises ConfigurationError where nobody can get in."""
+        if isinstance(self.sign_in, ClosedSignIn):
+            raise self.sign_in.error()
+
 
 _assembled: "Live[Subsystem] | Subsystem | None" = None
 

@@ -86,4 +86,8 @@ class ClosedSignIn:
         self._error = error
 
     async def caller(self, headers: Mapping[str, str], *, key: Key) -> Caller:
-        raise ConfigurationError(self._error.setting, self._error.problem, self._error.fix)
+        raise self.error()
+
+    def error(self) -> ConfigurationError:
+        """A new one each time: what is raised keeps all that it came through."""
+        return ConfigurationError(self._error.setting, self._error.problem, self._error.fix)
