@@ -5,7 +5,7 @@ from collections.abc import Iterable, Set
 
 from email_core.errors import ChooseProvider, ConfigurationError, FieldProblem, InvalidEmail, UseMailApp
 from email_core.order import Order
-from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.parameters import Parameters
 from email_core.record import Mode
 from email_core.users import KnownUser
 
@@ -50,15 +50,15 @@ def not_configured(provider: str, configured: Iterable[str]) -> str:
     words = f"{provider!r} is not a configured provider; configured: {', '.join(sorted(configured)) or 'none'}"
     if provider not in CONFIGURED_BY:
         return words
-    setting, _ = CONFIGURED_BY[provider]
-    return f"{words}; it is configured by {SETTING_PREFIX}{setting}"
+    parameter, _ = CONFIGURED_BY[provider]
+    return f"{words}; an administrator configures it by the parameter {parameter} (PATCH /api/parameters)"
 
 
 def lacks_batch_provider(configured: Set[str], parameters: Parameters) -> ConfigurationError:
-    setting, fix = CONFIGURED_BY[parameters.batch_provider]
-    others = ", ".join(other for other, _ in CONFIGURED_BY.values() if other != setting)
+    parameter, fix = CONFIGURED_BY[parameters.batch_provider]
+    others = ", ".join(other for other, _ in CONFIGURED_BY.values() if other != parameter)
     problem = "is not set" if configured else f"is not set, and no other provider is configured ({others})"
-    return ConfigurationError(f"{SETTING_PREFIX}{setting}", problem, fix)
+    return ConfigurationError(parameter, problem, f"{fix} Parameters are set by PATCH /api/parameters.")
 
 
 def _check_asked(

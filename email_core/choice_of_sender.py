@@ -7,7 +7,7 @@ from email_core.caller import Role
 from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, NotPermitted
 from email_core.message import Address
 from email_core.order import Behalf, Order
-from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.parameters import Parameters
 from email_core.users import KnownUser
 
 
@@ -46,8 +46,7 @@ def default_address(text: str) -> Address:
     try:
         return parse_address(text)
     except ValueError as problem:
-        setting = f"{SETTING_PREFIX}default_sender"
-        raise ConfigurationError(setting, str(problem), "Give one address, or leave it empty.") from None
+        raise ConfigurationError("default_sender", str(problem), "Give one address, or leave it empty.") from None
 
 
 _BATCH_ACCOUNT = "batch mail through this provider is sent by the batch account"
@@ -58,7 +57,8 @@ def _of_nobody(
 ) -> tuple[Address, str]:
     """Where neither a user's address nor a From names one."""
     if parameters.default_sender:
-        return default_address(parameters.default_sender), "it is the parameter default_sender, and nobody is named"
+        reason = "the user has no address" if known is not None else "nobody is named"
+        return default_address(parameters.default_sender), f"it is the parameter default_sender, and {reason}"
     if batch_account:
         return parse_address(batch_account), _BATCH_ACCOUNT
     user = "the user has no address, and " if known is not None else ""

@@ -3,9 +3,10 @@ have stored nothing.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -37,7 +38,9 @@ class ParameterStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is stored, and what the parameters are by it. `tag` names the version, also where nothing is stored."""
+    """What is stored, and what the parameters are by it. `tag` names the version, also where nothing is stored: a
+    strong ETag, as If-Match wants it (RFC 9110, 13.1.1), of letters that pass through any shell. The storage's own has
+    apostrophes, and is a weak one."""
 
     stored: Mapping[str, Value]
     etag: str | None
@@ -46,7 +49,7 @@ class Reading:
 
     @property
     def tag(self) -> str:
-        return self.etag or NOTHING_STORED
+        return f'"{hashlib.sha256(self.etag.encode()).hexdigest()[:16]}"' if self.etag else NOTHING_STORED
 
 
 class ParameterDesk:
@@ -126,8 +129,14 @@ def _refused(before: Reading, after: Reading, changes: Mapping[str, Value | None
     """Of single values those that were given, or that were right before; all problems of the rules that held before."""
     wrong = before.layers.wrong
     values = [one for one in after.layers.problems if one.name not in wrong or changes.get(one.name) is not None]
+    values = [one if changes.get(one.name) is not None else _of_app_setting(one) for one in values]
     broken = after.judgement.broken
     return values + [one for rule in broken if rule not in before.judgement.unmet for one in broken[rule]]
+
+
+def _of_app_setting(problem: ParameterProblem) -> ParameterProblem:
+    """Where a stored value was to be taken back, what comes to hold in its place is what is wrong."""
+    return replace(problem, problem=f"cannot be taken back: the app setting {problem.problem}")
 
 
 def _refuse(problems: list[ParameterProblem]) -> None:

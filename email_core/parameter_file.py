@@ -18,6 +18,7 @@ from email_core.audit import AuditLog
 from email_core.caller import Caller, Role
 from email_core.errors import EmailSubsystemError, FieldProblem, InvalidEmail
 from email_core.parameter_desk import ANY_VERSION, ParameterDesk, Reading
+from email_core.parameter_layers import meant_by
 from email_core.parameter_rules import warnings
 from email_core.parameters import ROWS, Value
 from email_core.stores.azure import AzureAuditStore, AzureParameterStore
@@ -64,7 +65,9 @@ def _read(file: str) -> dict[str, Value | None]:
         raise InvalidEmail(FieldProblem("the file", f"is no JSON: {error}")) from None
     if not isinstance(values, dict):
         raise InvalidEmail(FieldProblem("the file", "is not a JSON object"))
-    unknown = [FieldProblem(name, "is no parameter of this version") for name in values if name not in ROWS]
+    unknown = [
+        FieldProblem(name, f"is no parameter of this version. {meant_by(name)}") for name in values if name not in ROWS
+    ]
     if unknown:
         raise InvalidEmail(*unknown)
     return values

@@ -10,7 +10,8 @@ from typing import Any
 
 from email_core.errors import ParameterProblem, WrongParameters
 from email_core.parameters import PEM, ROWS, SETTING_PREFIX, Parameters, Value
-from email_core.text import has_control_character
+from email_core.secret_store.base import SecretName
+from email_core.text import has_control_character, nearest
 
 LONGEST_TEXT = 2_000  # characters
 LONGEST_PEM = 16_000
@@ -96,6 +97,8 @@ def checked(row: "Field[Any]", value: object) -> Value:
     if isinstance(row.default, str):
         return _checked_text(row, value)
     low, high = row.metadata["limits"]
+    if isinstance(value, str):
+        raise _Wrong("is text and no number", f"Use {low} to {high}, without quotes.")
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise _Wrong("is not a number within its limits", f"Use {low} to {high}.")
     return value
@@ -132,5 +135,18 @@ def _source(name: str, stored: Mapping[str, Value], texts: Mapping[str, str]) ->
     return Source.APP_SETTING if name in texts else Source.DEFAULT
 
 
+def meant_by(name: str) -> str:
+    """A sentence on what was probably meant by a name that is no parameter's."""
+    secrets = {secret.replace("-", "_"): secret for secret in SecretName}
+    meant = nearest(name, [*ROWS, *secrets])
+    if meant is None:
+        return "GET /api/parameters lists them."
+    if meant in secrets:
+        return f"{secrets[meant]} is a secret: enter it by PUT /api/secrets/{secrets[meant]}."
+    return f"Did you mean {meant}?"
+
+
 def _no_parameter(name: str) -> ParameterProblem:
-    return ParameterProblem(SETTING_PREFIX + name, "is no parameter", f"The parameters are {', '.join(ROWS)}.")
+    """No call takes an app setting away."""
+    fix = f"{meant_by(name)} Correct or remove this app setting, and restart."
+    return ParameterProblem(SETTING_PREFIX + name, "is no parameter", fix)

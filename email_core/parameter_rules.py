@@ -130,7 +130,7 @@ def _address(name: str, *, fix: str, is_needed: Callable[[Parameters], bool]) ->
         try:
             parse_address(text)
         except ValueError as problem:
-            yield ParameterProblem(name, str(problem), fix)
+            yield ParameterProblem(name, str(problem).rstrip("."), fix)
 
     return judge
 

@@ -19,7 +19,7 @@ from email_core.errors import ConfigurationError, FieldProblem, InvalidEmail, St
 from email_core.logs import where
 from email_core.message import Address, Message
 from email_core.mime import build_mime
-from email_core.parameters import SETTING_PREFIX, Parameters
+from email_core.parameters import Parameters
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import LONGEST_REHEARSAL, Outcome, OutcomeKind, Provider, Rehearsal, Step, Submission
 
@@ -100,7 +100,7 @@ def sender_of(provider: Provider, parameters: Parameters) -> Address:
         return parse_address(provider.account)
     except ValueError:
         raise ConfigurationError(
-            f"{SETTING_PREFIX}default_sender",
+            "default_sender",
             f"is not set, and {provider.name} signs in with no address that could stand in for it",
             "Set it to an address that the provider may send from.",
         ) from None

@@ -1,9 +1,12 @@
 """Text that stands in a header: one line, nothing that could end it or hide in it."""
 
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 from email.policy import SMTPUTF8
 
 LONGEST_ENCODED = 20_000  # characters; 998 emoji are 16,000. The standard library takes seconds for much more
+LONGEST_NAME = 100  # characters: what is longer was no name, and takes long to compare
 _UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, lone surrogates, line and paragraph separators
 
 
@@ -25,6 +28,13 @@ def decoded(text: str) -> str:
         return str(SMTPUTF8.header_factory("Subject", text))
     except ValueError:  # from codecs that are none for text, as in `=?idna?q?...?=`
         return text
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant by one that is none."""
+    if len(name) > LONGEST_NAME:
+        return None
+    return next(iter(get_close_matches(name.lower(), list(known), n=1)), None)
 
 
 def _is_unfit(character: str) -> bool:

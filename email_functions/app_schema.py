@@ -3,11 +3,11 @@
 import re
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from email_core.addresses import parse_address
 from email_core.app_senders import AppSendersRow
-from email_core.errors import UnknownApp
+from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import address_key
 from email_core.text import has_control_character
 from email_functions.validation import Body, from_json
@@ -19,6 +19,10 @@ _CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class AppBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Billing", "senders": ["invoices@contoso.com", "@news.contoso.com"]}]}
+    )
+
     senders: Annotated[list[str], Field(max_length=MOST_SENDERS)]
     """Addresses, or whole domains as @contoso.com."""
     name: Annotated[str, Field(max_length=128)] = ""
@@ -58,7 +62,8 @@ def app_senders(app: str, body: bytes) -> AppSendersRow:
 
 
 def client_id(text: str) -> str:
-    """Raises UnknownApp for what is none."""
+    """Raises InvalidEmail for what is none."""
     if not _CLIENT_ID.fullmatch(text.lower()):
-        raise UnknownApp("with that client id")
+        detail = "is no client id: give the application (client) id of its app registration, 32 digits with hyphens"
+        raise InvalidEmail(FieldProblem("/id", detail))
     return text.lower()

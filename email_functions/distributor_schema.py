@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from email_core.distributor import DistributorState
 from email_functions.validation import Body, from_json
@@ -28,6 +28,8 @@ class RecurrenceBody(Body):
 
 
 class DistributorBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"recurrence": {"every_minutes": 5}}]})
+
     enabled: bool | None = None
     """Whether batch mail is sent at all; what is accepted meanwhile waits."""
     recurrence: RecurrenceBody | None = None

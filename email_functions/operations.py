@@ -34,9 +34,9 @@ class Access(StrEnum):
 
     OPEN = "open"
     SIGNED_IN = "signed in"
-    READ_OWN = "Email.Read, or an email of your own"
-    SEND_OWN = "Email.Send, or an email of your own"
-    CONTENT = "Email.Admin, or an email of your own"
+    READ_OWN = "Email.Read; a person needs none for their own mail"
+    SEND_OWN = "Email.Send; a person needs none for their own mail"
+    CONTENT = "Email.Admin; nobody needs it for their own mail"
     SEND = Role.SEND.value
     READ = Role.READ.value
     ADMIN = Role.ADMIN.value
@@ -205,7 +205,7 @@ OPERATIONS: dict[str, Operation] = {
         "GET", "users", Access.ADMIN, "List the users", query=UsersQuery, answers={200: answers.UserPage}
     ),
     "read_user": Operation(
-        "GET", "users/{id}", Access.SIGNED_IN, "Read a user, or yourself as `me`", answers={200: answers.User}
+        "GET", "users/{id}", Access.SIGNED_IN, "Read a user, or yourself as me", answers={200: answers.User}
     ),
     "write_user": Operation(
         "PUT",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from email_core.message import Address
 from email_functions.schemas import AddressBody, Line
@@ -10,6 +10,8 @@ from email_functions.validation import Body, from_json
 
 
 class RehearsalBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"provider": "smtp", "to": "you@example.com"}]})
+
     provider: Annotated[Line, Field(min_length=1, max_length=64)]
     """smtp, graph or exchange, where it is configured."""
     to: AddressBody

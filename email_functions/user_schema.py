@@ -26,6 +26,10 @@ EmailAddress = Annotated[str, AfterValidator(_address)]
 
 
 class UserBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Ann Miller", "email": "ann@contoso.com", "company": "USMF"}]}
+    )
+
     id: Annotated[str, AfterValidator(checked_user_id)] | None = None
     """May be left out where the path has it."""
     name: Annotated[Line, AfterValidator(_name)] = ""
@@ -40,6 +44,8 @@ class UserBody(Body):
 
 class OptionsBody(Body):
     """What is left out stays as it is; null is a value: no provider, no override."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"provider": "smtp"}]})
 
     provider: Annotated[Line, Field(max_length=64)] | None = None
     """One of `choices`. null: ask."""

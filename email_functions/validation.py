@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from email_core.errors import FieldProblem, InvalidEmail
+from email_core.text import nearest
 from email_functions.problems import NotJson
 
 FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
@@ -36,6 +37,14 @@ class Body(BaseModel):
     """Unknown fields are refused, types are not guessed, and no error repeats what was sent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def no_field(cls, name: str) -> str:
+        """What is said of a field that is none."""
+        names = sorted(field.alias or name for name, field in cls.model_fields.items())
+        meant = nearest(name, names)
+        hint = f"did you mean {meant}? " if meant and len(names) > 1 else ""
+        return f"is not a field: {hint}the fields are {', '.join(names)}"
 
 
 Model = TypeVar("Model", bound=Body)
@@ -78,7 +87,7 @@ def refuse_query(params: Mapping[str, str]) -> None:
         raise InvalidEmail(*(FieldProblem(f"?{name}", detail) for name in unknown[:_MOST_PROBLEMS]))
 
 
-def _translated(error: ValidationError, model: type[BaseModel]) -> InvalidEmail:
+def _translated(error: ValidationError, model: type[Body]) -> InvalidEmail:
     details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         raise NotJson(_not_json(details[0])) from None
@@ -101,16 +110,16 @@ def _pointer(error: ErrorDetails) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
+def _detail(error: ErrorDetails, model: type[Body]) -> str:
     match error["type"]:
         case "value_error":
             return str(error["ctx"]["error"])
         case "missing":
             return "is required"
         case "extra_forbidden" if len(error["loc"]) == 1:
-            return f"is not a field: the fields are {', '.join(sorted(_field_names(model)))}"
+            return model.no_field(str(error["loc"][0]))
         case "extra_forbidden":
-            return "is not a field here"
+            return "is not a field here: /api/docs shows those there are"
         case "timezone_aware":
             return "has no offset: write it like 2026-01-31T09:00:00+01:00, or with Z for UTC"
         case "datetime_parsing" | "datetime_from_date_parsing" | "datetime_object_invalid":
@@ -151,7 +160,3 @@ def _detail(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _is_of_addresses(error: ErrorDetails) -> bool:
     return not {"from", "to", "cc", "bcc", "reply_to"}.isdisjoint(error["loc"])
-
-
-def _field_names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]

@@ -195,7 +195,7 @@ def _not_configured(name: str, parameters: Parameters) -> Finding:
     if parameters.batch_provider != name:
         return skipped(name, "is not configured")
     setting, fix = CONFIGURED_BY[name]
-    fix = f"Set {SETTING_PREFIX}{setting}: {fix} Or set another batch_provider."
+    fix = f"Set the parameter {setting}: {fix} Or set another batch_provider."
     return failed(name, "is not configured, and is the batch_provider: mail that names no other is refused", fix)
 
 

@@ -35,8 +35,8 @@ async def test_what_is_exported_can_be_imported_elsewhere(environments, tmp_path
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"smtp_port": "25"}', "smtp_port is not a number within its limits. Use 0 to 65535."),
-        ('{"smtp_sever": "x"}', "smtp_sever is no parameter of this version"),
+        ('{"smtp_port": "25"}', "smtp_port is text and no number. Use 0 to 65535, without quotes."),
+        ('{"smtp_sever": "x"}', "smtp_sever is no parameter of this version. Did you mean smtp_server?"),
         ('{"batch_provider": "graph"}', "batch_provider is graph, which is not configured"),
         ("smtp_port: 25", "the file is no JSON"),
         ("[]", "the file is not a JSON object"),

@@ -47,7 +47,7 @@ OWN = [
         "test-email-without-sender",
         "sender",
         None,
-        "EmailParameters__default_sender is not set, and smtp signs in with no address that could stand in for it",
+        "default_sender is not set, and smtp signs in with no address that could stand in for it",
     ),
     ("smtp-connections-busy", "connect", None, "all connections to the server are busy"),
     ("smtp-public-without-proof", "tls", None, "the server has a public address, and its certificate is not checked"),

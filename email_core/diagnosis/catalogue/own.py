@@ -110,9 +110,8 @@ SECTION = Section(
             "A test email needs a sender",
             "Nobody is named that it could come from: the parameter `default_sender` is not set or no address, and the "
             "account that signs in is no address either.",
-            "Set `default_sender` (the app setting `EmailParameters__default_sender`) to an address that the provider "
-            "may send from.",
-            Match(text=(r"^emailparameters__default_sender ",)),
+            "Set `default_sender` to an address that the provider may send from: `PATCH /api/parameters`.",
+            Match(text=(r"^default_sender ",)),
         ),
         entry(
             "smtp-connections-busy",

@@ -68,7 +68,11 @@ NOBODY_S = replace(ANN, email=None)
         ({"parameters": DEFAULT}, ANNS, "it is the address of the user ann"),
         ({"user": NOBODY_S, "requested": APP}, APP, "the request names it"),
         ({"user": NOBODY_S, **OVERRIDE}, SUPPORT, "it is the sender override of the user ann"),
-        ({"user": NOBODY_S, "parameters": DEFAULT}, OFFICE, "it is the parameter default_sender, and nobody is named"),
+        (
+            {"user": NOBODY_S, "parameters": DEFAULT},
+            OFFICE,
+            "it is the parameter default_sender, and the user has no address",
+        ),
         ({"user": None, "requested": APP, "parameters": DEFAULT}, APP, "the request names it"),
         ({"user": None, "parameters": DEFAULT}, OFFICE, "it is the parameter default_sender, and nobody is named"),
     ],
@@ -318,7 +322,7 @@ def test_user_of_a_mail_app_is_sent_there(options):
     ("provider", "configured", "words"),
     [
         ("pigeon", ALL, "'pigeon' is not a configured provider"),
-        ("graph", SMTP, "it is configured by EmailParameters__graph_credential"),
+        ("graph", SMTP, "an administrator configures it by the parameter graph_credential"),
         ("eml", ALL, "/api/eml"),
     ],
 )

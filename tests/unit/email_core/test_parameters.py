@@ -75,8 +75,11 @@ def test_a_setting_takes_the_place_of_the_default(name, text, value):
         ("batch_provider", "pigeon", "Use one of smtp, "),
         ("smtp_per_minute_limit", "100001", "Use 0 to 100000."),
         ("high_importance_first", "1", "Use true or false."),
-        ("smtp_sever", "x", "The parameters are "),
-        ("", "x", "The parameters are "),
+        ("smtp_sever", "x", "Did you mean smtp_server? Correct or remove this app setting"),
+        ("smtpServer", "x", "Did you mean smtp_server? "),
+        ("smtp_pasword", "x", "smtp-password is a secret: enter it by PUT /api/secrets/smtp-password. "),
+        ("", "x", "GET /api/parameters lists them. "),
+        ("smtp_server" * 10, "x", "GET /api/parameters lists them. "),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix_and_without_its_value(name, text, fix):

@@ -87,7 +87,7 @@ async def test_without_any_sender_the_parameter_that_is_missing_is_named(world, 
     world.smtp.account = account
     report = await world.send()
     assert (report.outcome, report.diagnosis.id) == (OutcomeKind.CONFIGURATION, "test-email-without-sender")
-    assert report.reply.startswith("EmailParameters__default_sender is not set")
+    assert report.reply.startswith("default_sender is not set")
     assert world.smtp.submissions == []
 
 
@@ -120,8 +120,8 @@ async def test_provider_that_is_not_configured_is_refused_with_the_choices(world
     assert [(one.pointer, one.detail) for one in refusal.value.problems] == [
         (
             "/provider",
-            "'graph' is not a configured provider; configured: smtp; it is configured by "
-            "EmailParameters__graph_credential",
+            "'graph' is not a configured provider; configured: smtp; an administrator configures it by the parameter "
+            "graph_credential (PATCH /api/parameters)",
         )
     ]
 

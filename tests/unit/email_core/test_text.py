@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from email_core.text import decoded, has_control_character, without_control_characters
+from email_core.text import decoded, has_control_character, nearest, without_control_characters
 
 UNFIT = ["\0", "\t", "\n", "\r", "\x0b", "\x0c", "\x1b", "\x1c", "\x7f", "\x80", "\x85", "\u2028", "\u2029", "\ud800"]
 
@@ -54,3 +54,11 @@ def test_a_text_that_would_take_seconds_to_decode_stays_as_it_is():
 @given(st.lists(st.sampled_from(["=?", "?=", "?q?", "?b?", "utf-8", "=", "=C3", "YQ", "?", " ", "\ud800", "é"])))
 def test_whatever_looks_like_an_encoded_word_is_read_without_an_error(parts):
     decoded("".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("subjct", "subject"), ("Subject", "subject"), ("weather", None), ("", None), ("subject" * 50, None)],
+)
+def test_mistyped_name_is_taken_for_the_nearest_one(name, meant):
+    assert nearest(name, ["text", "subject"]) == meant

@@ -36,8 +36,10 @@ async def test_client_id_may_be_written_in_capitals(doors):
 
 
 @pytest.mark.parametrize("app", ["billing", APP + "0", "*"])
-async def test_what_is_no_client_id_is_no_app(doors, app):
-    assert (await doors.put(f"/api/apps/{app}", {"senders": []})).status == 404
+async def test_what_is_no_client_id_is_refused_with_what_is_one(doors, app):
+    answer = await doors.put(f"/api/apps/{app}", {"senders": []})
+    assert (answer.status, answer.pointers) == (422, ["/id"])
+    assert "application (client) id" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What an administrator reads and changes, and that a wrong value closes everything but its own mending."""
 
+import re
+
 import pytest
 
 from email_core.delivery_state import Status
@@ -81,6 +83,14 @@ async def test_change_of_the_version_that_was_read_is_made(live):
     assert answer.headers["ETag"] == (await live.get(URL)).headers["ETag"] != version
 
 
+async def test_version_passes_through_a_shell_with_or_without_its_quotes(live):
+    for quotes in ('"', ""):
+        version = (await changed(live, smtp_port=2525)).headers["ETag"]
+        assert re.fullmatch('"[0-9a-f]{16}"', version)
+        answer = await live.patch(URL, {"smtp_port": 587}, if_match=version.replace('"', quotes))
+        assert answer.status == 200
+
+
 async def test_change_of_an_older_version_is_refused(live):
     version = (await live.get(URL)).headers["ETag"]
     await changed(live, smtp_port=2525)
@@ -131,6 +141,19 @@ async def test_what_is_wrong_is_refused_with_its_place_and_nothing_is_stored(liv
     assert (answer.status, answer.pointers) == (422, pointers)
     assert await live.parameters.read() == ({}, None)
     assert live.audit.events == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("attachment_size_limt", "Did you mean attachment_size_limit?"),
+        ("smtp_password", "smtp-password is a secret: enter it by PUT /api/secrets/smtp-password."),
+        ("weather", "GET /api/parameters lists them."),
+    ],
+)
+async def test_mistyped_name_is_answered_with_the_one_that_was_meant(live, name, hint):
+    answer = await changed(live, **{name: "x"})
+    assert answer.json["detail"] == f"/{name} is no parameter. {hint}"
 
 
 async def test_several_lines_are_taken_where_a_certificate_goes(live):
@@ -197,6 +220,7 @@ async def test_value_cannot_be_taken_back_to_a_wrong_app_setting():
     with open_live_doors(SETTINGS | {"EmailParameters__smtp_port": "many"}, smtp_port=25) as doors:
         answer = await changed(doors, smtp_port=None)
     assert (answer.status, answer.pointers) == (422, ["/smtp_port"])
+    assert answer.json["detail"].startswith("/smtp_port cannot be taken back: the app setting is not a number")
 
 
 async def test_stored_name_of_another_version_is_ignored_and_kept():

@@ -551,3 +551,11 @@ def test_a_function_key_is_no_parameter_of_ours(params):
 
 def test_a_query_string_that_would_do_nothing_is_refused():
     assert list(query_problems(refuse_query, dry_run="true", code="key")) == ["?dry_run"]
+
+
+def test_mistyped_field_is_answered_with_the_one_that_was_meant():
+    with pytest.raises(InvalidEmail) as refusal:
+        email_body(json.dumps(small_email() | {"subjct": "x"}).encode())
+    (problem,) = refusal.value.problems
+    assert problem.pointer == "/subjct"
+    assert problem.detail.startswith("is not a field: did you mean subject? the fields are attachments, bcc,")

@@ -35,7 +35,7 @@ def test_without_any_setting_each_one_that_is_missing_is_named(capsys):
         ("ok", "parameters"),
     ]
     assert [(one["verdict"], one["what"]) for one in sections["SMTP"]] == [("failed", "smtp")]
-    assert "EmailParameters__smtp_server" in sections["SMTP"][0]["fix"]
+    assert "the parameter smtp_server" in sections["SMTP"][0]["fix"]
     assert {one["verdict"] for one in sections["Storage"]} == {"skipped"}
 
 
