@@ -1,8 +1,6 @@
 import pytest
 
 from email_core.assembly import install
-from email_core.errors import ConfigurationError
-from email_core.sign_in.base import ClosedSignIn
 from tests.support.doors import Doors, open_doors, open_live_doors
 
 
@@ -27,13 +25,6 @@ async def test_where_no_provider_is_configured_what_is_missing_is_named(batch_pr
         answer = await doors.get("/api/health")
     assert (answer.status, answer.media_type) == (503, "application/problem+json")
     assert f"{missing} is not set, and no other provider is configured" in answer.json["detail"]
-
-
-async def test_health_names_the_setting_for_which_nobody_gets_in():
-    error = ConfigurationError("EmailAccess__tenantId", "is not set", "Give the tenant's id.")
-    with open_doors(sign_in=ClosedSignIn(error)) as doors:
-        answer = await doors.get("/api/health")
-    assert (answer.status, answer.json["detail"]) == (503, "EmailAccess__tenantId is not set. Give the tenant's id.")
 
 
 async def test_one_provider_is_enough_for_health():
