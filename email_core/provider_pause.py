@@ -80,11 +80,13 @@ def shows_that_it_works(outcome: Outcome) -> bool:
 
 class ProviderStateStore(Protocol):
     """One row a provider's configuration. `write` is conditional on the etag that was read (None: on there being no
-    row); raises LostRace."""
+    row); raises LostRace. `purge` forgets those that nobody has written since, and returns how many."""
 
     async def read(self, row: str) -> tuple[ProviderState, str | None]: ...
 
     async def write(self, row: str, state: ProviderState, etag: str | None) -> None: ...
+
+    async def purge(self, before: datetime) -> int: ...
 
 
 class ProviderPauses:
@@ -115,7 +117,7 @@ class ProviderPauses:
     async def learn(self, provider: Provider, outcome: Outcome, began: datetime) -> datetime | None:
         """Told of every attempt. Returns until when the provider is paused, where this attempt shows that it must be.
         Where that cannot be written it counts for this process alone."""
-        known = self._known(provider)
+        known = self.known(provider)
         try:
             if is_refusal(outcome):
                 return (await self._refused(provider, outcome, began)).paused_until
@@ -123,7 +125,7 @@ class ProviderPauses:
                 await self._change(row_of(provider), lambda state: ProviderState() if state.heeds(began) else state)
         except (StorageUnavailable, LostRace) as error:
             logger.warning("what was learned of provider %s is not recorded: %s", provider.name, where(error))
-            return self._known(provider).paused_until if is_refusal(outcome) else None
+            return self.known(provider).paused_until if is_refusal(outcome) else None
         return None
 
     async def learn_from_test(self, provider: Provider, outcome: Outcome) -> None:
@@ -197,7 +199,8 @@ class ProviderPauses:
     def _keep(self, row: str, state: ProviderState) -> None:
         self._cached[row] = state, self._clock()
 
-    def _known(self, provider: Provider) -> ProviderState:
+    def known(self, provider: Provider) -> ProviderState:
+        """As far as this process knows: without asking."""
         return self._cached.get(row_of(provider), (ProviderState(), None))[0]
 
     def _fresh_enough(self, row: str) -> ProviderState | None:

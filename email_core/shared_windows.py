@@ -1,24 +1,43 @@
 """Windows of reservations as a process sees them: shared by all instances, one row each, changed by conditional writes.
 
 All who ask at once in one process are answered by one write, and a process that is alone knows what it wrote last and
-need not read. Where others write too it reads first, and after a lost race waits by chance, longer each time.
+need not read. Where others write too it reads first, and after a lost race waits by chance.
+
+A place in a line is told after a look at it, and how many were told is written meanwhile: those who come at the same
+time in two processes may have the same place, but nobody waits for a race to be won.
 """
 
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from email_core.errors import LostRace
+from email_core.errors import LostRace, StorageUnavailable
 from email_core.group_commit import GroupCommit
-from email_core.throttling import MINUTE, Answer, Ask, Grain, Window, answer, slow_down
+from email_core.throttling import (
+    MINUTE,
+    Answer,
+    Ask,
+    Census,
+    Grain,
+    Window,
+    answer,
+    place_in_line,
+    recounted,
+    release,
+    slow_down,
+)
 
 CACHED_FOR = timedelta(seconds=5)  # for what needs no write
+JUST_NOW = timedelta(seconds=0.1)  # what was read so lately need not be read again to write
 MOST_AT_ONCE = 500
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.02, 1.0  # seconds
+FIRST_BACKOFF, SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.2, 0.01, 1.0  # seconds
+MANY_LOSSES, STEP = 100, 0.02  # after so many, each wait is so much longer: there are more than a hundred writers
 LONGEST_FORESIGHT = timedelta(seconds=3)
 
 Result = TypeVar("Result")
@@ -27,23 +46,43 @@ Edit = Callable[[Window, datetime], tuple[Window | None, Result]]  # the changed
 
 class WindowStore(Protocol):
     """One row an account. `write` is conditional on the etag that was read (None: on there being no row) and returns
-    the new one; raises LostRace. Both raise StorageUnavailable."""
+    the new one; raises LostRace. `purge` forgets those that nobody has written since, and returns how many. All raise
+    StorageUnavailable."""
 
     async def read(self, account: str) -> tuple[Window, str | None]: ...
 
     async def write(self, account: str, window: Window, etag: str | None) -> str: ...
 
+    async def purge(self, before: datetime) -> int: ...
+
 
 @dataclass(slots=True)
 class _Kept:
-    """The last version that this process wrote or read. `alone`: nobody else has written since it last looked.
-    `took`: how long the last write took."""
+    """The last version that this process wrote or read. `alone_since`: nobody else has written since then, as far as
+    it knows. `took`: how long the last write took."""
 
     window: Window
     etag: str | None
     at: datetime
-    alone: bool
+    alone_since: datetime | None
     took: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Unused:
+    """A reservation that is given back."""
+
+    tick: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A version that was looked at while others may have been writing."""
+
+    window: Window
+    etag: str | None
+    at: datetime
 
 
 class SharedWindows:
@@ -62,11 +101,61 @@ class SharedWindows:
         self._chance = chance
         self._pause = pause
         self._kept: dict[str, _Kept] = {}
-        self._asks: GroupCommit[tuple[str, Ask], Answer] = GroupCommit(self._answer_all, _fits)
+        self._told: Counter[str] = Counter()  # places that no window tells of yet
+        self._writings: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[str, tuple[int, str]] = {}  # so many of them a write tells of that may be done already
+        self._seen: dict[str, _Seen] = {}
+        self._asks: GroupCommit[tuple[str, Ask | _Unused | None], Answer | None] = GroupCommit(self._answer_all, _fits)
+        self._looks: GroupCommit[str, Window] = GroupCommit(self._look_for_all, _fits)
 
     async def ask(self, account: str, ask: Ask) -> Answer:
         """Raises StorageUnavailable: then what may have been reserved runs out."""
-        return await self._asks.write(account, (account, ask))
+        place = await self._place_in_line(account, ask)
+        return place or _answered(await self._asks.write(account, (account, ask)))
+
+    async def _place_in_line(self, account: str, ask: Ask) -> Answer | None:
+        kept = self._kept.get(account)
+        if kept is None or ask.number or not kept.window.has_line:
+            return None
+        is_alone = self._is_surely_alone(kept)
+        window = kept.window if is_alone else await self._latest(account)
+        place = place_in_line(self._with_told(account, window), self._clock(), ask, self._grain)
+        if place is None:
+            return None
+        self._told[account] += 1
+        if self._told[account] == 1 or not is_alone:
+            writing = asyncio.create_task(self._write_told(account))
+            self._writings.add(writing)  # the loop keeps only a weak reference
+            writing.add_done_callback(self._writings.discard)
+        return place
+
+    async def written(self) -> None:
+        """Returns when what was told is written, or could not be."""
+        await asyncio.gather(*self._writings)
+
+    async def _write_told(self, account: str) -> None:
+        with suppress(StorageUnavailable):  # it is written with what is written next
+            await self._asks.write(account, (account, None))
+
+    async def _latest(self, account: str) -> Window:
+        before = self._kept[account]
+        window = await self._looks.write(account, account)
+        kept = self._kept[account]
+        return window if kept is before else kept.window  # it was written meanwhile: what was read may be older
+
+    async def _look_for_all(self, accounts: Sequence[str]) -> Sequence[Window]:
+        account = accounts[0]
+        window, etag = await self._store.read(account)
+        self._seen[account] = _Seen(window, etag, self._clock())
+        return [window] * len(accounts)
+
+    def _is_surely_alone(self, kept: _Kept) -> bool:
+        return self._is_fresh(kept) and kept.alone_since is not None and kept.at - kept.alone_since >= CACHED_FOR
+
+    def _with_told(self, account: str, window: Window) -> Window:
+        written, stamp = self._in_flight.get(account, (0, ""))
+        told = self._told[account] - (written if window.stamp == stamp else 0)
+        return replace(window, issued=window.issued + told) if told else window
 
     async def slow_down(self, account: str) -> None:
         """Told that the provider found it too much."""
@@ -84,32 +173,66 @@ class SharedWindows:
 
     async def window(self, account: str) -> Window:
         """At most `CACHED_FOR` old."""
-        kept = self._kept.get(account)
-        return (kept if kept and self._is_fresh(kept) else await self._read(account)).window
+        for known in (self._kept.get(account), self._seen.get(account)):
+            if known is not None and self._is_fresh(known):
+                return self._with_told(account, known.window)
+        return self._with_told(account, await self._looks.write(account, account))
 
-    async def _answer_all(self, asked: Sequence[tuple[str, Ask]]) -> Sequence[Answer]:
-        asks = [ask for _, ask in asked]
-        return await self._change(asked[0][0], lambda window, now: answer(window, now, asks, self._grain))
+    async def give_back(self, account: str, tick: int, weight: int = 1) -> None:
+        """What was reserved and is not used. Raises StorageUnavailable: then it runs out."""
+        await self._asks.write(account, (account, _Unused(tick, weight)))
+
+    async def recount(self, account: str, census: Census) -> None:
+        """Told how many wait in the line indeed."""
+
+        def edit(window: Window, _: datetime) -> tuple[Window | None, None]:
+            changed = recounted(window, census)
+            return (None if changed == window else changed), None
+
+        await self._change(account, edit)
+
+    async def _answer_all(self, asked: Sequence[tuple[str, Ask | _Unused | None]]) -> Sequence[Answer | None]:
+        """None asks nothing: what was told is to be written."""
+        asks = [ask for _, ask in asked if isinstance(ask, Ask)]
+        unused = [ask for _, ask in asked if isinstance(ask, _Unused)]
+
+        def answered(window: Window, now: datetime) -> tuple[Window | None, Iterator[Answer]]:
+            for one in unused:
+                window = release(window, now, one.tick, weight=one.weight, grain=self._grain)
+            changed, answers = answer(window, now, asks, self._grain)
+            return changed or (window if len(asks) < len(asked) else None), iter(answers)
+
+        answers = await self._change(asked[0][0], answered)
+        return [next(answers) if isinstance(ask, Ask) else None for _, ask in asked]
 
     async def _change(self, account: str, edit: Edit[Result]) -> Result:
         """`edit` is told when its answer will be known: when the write is done, which takes as long as the last one."""
         kept = self._kept.get(account)
-        if kept is None or not kept.alone:
-            kept = await self._read(account)
-        backoff = FIRST_BACKOFF
+        if kept is None or kept.alone_since is None:
+            kept = self._just_seen(account) or await self._read(account)
+        losses = 0
         while True:
-            changed, result = edit(kept.window, self._clock() + kept.took)
+            told = self._told[account]
+            changed, result = edit(self._with_told(account, kept.window), self._clock() + kept.took)
             if changed is None and self._is_fresh(kept):
                 return result
             if changed is not None:
                 changed = replace(changed, stamp=secrets.token_hex(8))
+                self._in_flight[account] = told, changed.stamp
                 if await self._written(account, changed, kept):
+                    self._settle(account, told)
                     return result
-                await self._pause(backoff * self._chance())
-                backoff = min(backoff * 2, LONGEST_BACKOFF)
+                losses += 1
+                await self._pause(backoff(losses) * self._chance())
             kept = await self._read(account)
             if changed is not None and kept.window.stamp == changed.stamp:
+                self._settle(account, told)
                 return result  # it was written, and only the answer was lost
+
+    def _settle(self, account: str, told: int) -> None:
+        """What was told is written."""
+        self._told[account] -= told
+        self._in_flight.pop(account, None)
 
     async def _written(self, account: str, window: Window, kept: _Kept) -> bool:
         started = self._clock()
@@ -119,21 +242,43 @@ class SharedWindows:
             return False
         now = self._clock()
         took = min(max(now - started, timedelta(0)), LONGEST_FORESIGHT)
-        self._kept[account] = _Kept(window, etag, now, kept.alone, took)
+        self._kept[account] = _Kept(window, etag, now, kept.alone_since, took)
         return True
 
     async def _read(self, account: str) -> _Kept:
         """Alone again, where what it finds is what it left."""
         before = self._kept.get(account)
         window, etag = await self._store.read(account)
-        alone = before is None or before.etag == etag
-        took = before.took if before else timedelta(0)
-        kept = self._kept[account] = _Kept(window, etag, self._clock(), alone, took)
+        now, took = self._clock(), before.took if before else timedelta(0)
+        alone_since = (before and before.alone_since) or now if before is None or before.etag == etag else None
+        kept = self._kept[account] = _Kept(window, etag, now, alone_since, took)
         return kept
 
-    def _is_fresh(self, kept: _Kept) -> bool:
-        return timedelta(0) <= self._clock() - kept.at < CACHED_FOR  # below zero where the clock was set back
+    def _just_seen(self, account: str) -> _Kept | None:
+        """What somebody looked at just now need not be read again."""
+        seen, kept = self._seen.pop(account, None), self._kept.get(account)
+        if seen is None or kept is None or not kept.at < seen.at >= self._clock() - JUST_NOW:
+            return None
+        alone_since = seen.at if seen.etag == kept.etag else None
+        return replace(kept, window=seen.window, etag=seen.etag, at=seen.at, alone_since=alone_since)
+
+    def _is_fresh(self, known: _Kept | _Seen) -> bool:
+        return timedelta(0) <= self._clock() - known.at < CACHED_FOR  # below zero where the clock was set back
 
 
-def _fits(batch: Sequence[tuple[str, Ask]], _: tuple[str, Ask]) -> bool:
+def _fits(batch: Sequence[object], _: object) -> bool:
     return len(batch) < MOST_AT_ONCE
+
+
+def _answered(got: Answer | None) -> Answer:
+    if got is None:
+        raise AssertionError("who asks is answered")
+    return got
+
+
+def backoff(losses: int) -> float:
+    """Seconds to wait at most. Whoever lost more often tries sooner, so that everybody wins in turn; but where all lose
+    again and again there are too many of them."""
+    if losses > MANY_LOSSES:
+        return min(SHORTEST_BACKOFF + STEP * (losses - MANY_LOSSES), LONGEST_BACKOFF)
+    return max(FIRST_BACKOFF / (1 << losses - 1), SHORTEST_BACKOFF)

@@ -110,6 +110,7 @@ class Sweeper:
         distributor, or it was just switched on."""
         sends_batch = releases_batch or (await self._distributor.state()).is_continuous(self._clock())
         heads, unpaused = await self._heads(), await self._unpaused()
+        census = await self._throttle.census(self._providers)
         cared: Counter[str] = Counter()
         backlog, settled = Backlog(), 0
         for partition in await self._emails.unsettled_partitions():
@@ -118,11 +119,13 @@ class Sweeper:
                 if self._clock() >= until:
                     return SweepReport(cared, backlog, settled, finished=False)
                 found += len(some)
+                census.count(one.record for one in some)
                 backlog.count(some, self._clock(), sends_batch=sends_batch, holds=self._distributor.holds)
                 cared.update(await asyncio.gather(*(self._care(one, sends_batch, heads, unpaused) for one in some)))
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
                 settled += 1
+        await self._throttle.recount(census)
         return SweepReport(cared, backlog, settled, finished=True)
 
     async def _heads(self) -> dict[Mode, datetime]:

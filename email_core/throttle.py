@@ -9,12 +9,13 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from email_core.diagnosis import Category, by_id
 from email_core.errors import StorageUnavailable
+from email_core.line_census import LineCensus
 from email_core.logs import where
 from email_core.message import Importance
 from email_core.parameters import Parameters
@@ -92,21 +93,23 @@ class Throttle:
             return turn
         return await self._counted(replace(record, turn=turn), limits)
 
-    async def wait(self, record: EmailRecord, turn: Turn | None) -> Deferral | None:
-        """Asked when the email is claimed: returns when its moment has come. One that was missed, because the claim
-        took too long, is given back for another."""
-        while turn is not None and turn.permit_at is not None:
+    async def wait(self, record: EmailRecord, turn: Turn | None) -> Turn | Deferral | None:
+        """Asked when the email is claimed: returns when its moment has come. One that was missed, or is of a limit that
+        was lowered since, is given back for another: only now is it sure that nobody else does so. Returns what it is
+        sent by."""
+        per_minute = self._limits(record).per_minute
+        while per_minute and turn is not None and turn.permit_at is not None:
             now = self._clock()
-            if now < turn.permit_at:
+            if now < turn.permit_at and turn.permit_limit <= per_minute:
                 await self._pause((turn.permit_at - now).total_seconds())
-            elif MINUTE.is_valid(MINUTE.at(turn.permit_at), now):
-                return None
+            elif turn.permit_limit <= per_minute and MINUTE.is_valid(MINUTE.at(turn.permit_at), now):
+                return turn
             else:
                 again = await self._ask_again(replace(record, turn=turn), MINUTE.at(turn.permit_at))
                 if isinstance(again, Deferral):
                     return again
                 turn = again
-        return None
+        return turn
 
     async def _ask_again(self, record: EmailRecord, missed: int) -> Turn | Deferral:
         """It is claimed: where nobody can be asked, it must return all the same."""
@@ -115,6 +118,20 @@ class Throttle:
         except StorageUnavailable as error:
             logger.warning("email %s returns, its moment was missed: %s", record.id, where(error))
             return Deferral(self._clock() + self._longest, record.turn or Turn())
+
+    async def give_back(self, record: EmailRecord, *, waits: bool = False) -> None:
+        """What was promised to an email that will not use it: cancelled, expired, or promised twice. Where it only
+        `waits` for a paused provider, its recipients stay counted."""
+        turn, limits = record.turn or Turn(), self._limits(record)
+        permit_at, counted_at = _unused_permit(record), turn.counted_at
+        try:
+            if permit_at and limits.per_minute:
+                await self._minutes.give_back(record.provider, MINUTE.at(permit_at))
+            if counted_at and counted_at > record.updated_at and limits.recipients_per_day and not waits:
+                weight = min(len(record.waiting_recipients), limits.recipients_per_day)
+                await self._days.give_back(_mailbox(record), DAY.at(counted_at), weight)
+        except StorageUnavailable as error:
+            logger.warning("what was promised to email %s runs out: %s", record.id, where(error))
 
     async def learn(self, record: EmailRecord) -> None:
         """Told of every attempt: where the provider says that it is too much, all send less for a while."""
@@ -151,6 +168,16 @@ class Throttle:
         turn_at = turn_of(await self._minutes.window(record.provider), record.turn.number, limit, now)
         return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - TURN_AHEAD)))
 
+    async def census(self, providers: Iterable[str]) -> LineCensus:
+        """To count in who waits behind their limits."""
+        limited = [name for name in providers if sending_limits(self._parameters, name).per_minute]
+        return LineCensus({name: await self._minutes.window(name) for name in limited})
+
+    async def recount(self, census: LineCensus) -> None:
+        """Told when all were counted."""
+        for provider, counted in census.counted().items():
+            await self._minutes.recount(provider, counted)
+
     def _limits(self, record: EmailRecord) -> SendingLimits:
         if record.mode is Mode.INTERACTIVE:
             return SendingLimits(0, 0)
@@ -165,19 +192,20 @@ class Throttle:
         unused = _unused_permit(record)
         if unused is None:
             return await self._ask(record, limits)
-        if now > unused + MINUTE.valid or turn.permit_limit > limits.per_minute:
-            return await self._ask(record, limits, MINUTE.at(unused))
-        return turn if unused <= now + NEAR else self._deferral(unused - AHEAD, turn)
+        if unused <= now + NEAR or turn.permit_limit > limits.per_minute:
+            return turn
+        return self._deferral(unused - AHEAD, turn)
 
     async def _ask(self, record: EmailRecord, limits: SendingLimits, gives_back: int | None = None) -> Turn | Deferral:
         turn = record.turn or Turn()
-        regardless = self._goes_regardless(record)
+        regardless, called = self._goes_regardless(record), self._is_called(record)
         got = await self._minutes.ask(
             record.provider,
             Ask(
                 limit=limits.per_minute,
-                within=self._horizon(limits.per_minute),
+                within=self._longest + AHEAD if called else self._horizon(limits.per_minute),
                 number=turn.number,
+                called=called,
                 gives_back=gives_back,
                 first=self._parameters.high_importance_first and record.importance is Importance.HIGH,
                 regardless=regardless,
@@ -203,6 +231,11 @@ class Throttle:
         if self._parameters.throttle_mode == "compatible":
             due = min(due, now + self._longest)
         return Deferral(max(due, now + SHORTEST), turn)
+
+    def _is_called(self, record: EmailRecord) -> bool:
+        """Whether it comes when it was told to: in compatible mode it may come before that."""
+        is_told = record.turn is not None and record.turn.number > 0 and not record.waits_for_provider
+        return is_told and self._parameters.throttle_mode == "strict"
 
     def _goes_regardless(self, record: EmailRecord) -> bool:
         return (

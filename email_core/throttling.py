@@ -13,7 +13,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from math import ceil
+from operator import itemgetter
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,6 +66,7 @@ AT_ONCE = timedelta(seconds=1)  # what is so near goes as it comes, and is not s
 CALLED = timedelta(seconds=6)  # whose turn is so near may reserve
 OVERDUE = timedelta(seconds=10)  # who has not come so long after its turn is passed over
 RECOVERY = timedelta(minutes=10)  # from nothing to the whole limit, a tenth a minute
+LEAST_DENSITY = 0.001  # of a line
 ONE_ANSWER = timedelta(seconds=90)  # throttle answers within it are one: what was reserved before is still sent
 
 
@@ -71,24 +74,31 @@ ONE_ANSWER = timedelta(seconds=90)  # throttle answers within it are one: what w
 class Window:
     """What one account has promised. `reserved` holds (tick, how many) in order. The line: numbers up to `issued`
     were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `spare` of them did not
-    come, and what was theirs is for whoever is here. `slowed_to` is the share
-    of the limit that a throttle answer left, at the tick `slowed_at`. `stamp` tells one write from another."""
+    come, and what was theirs is for whoever is here. `density` is the share of the numbers behind `served` that wait
+    indeed: others were cancelled, or expired. `slowed_to` is the share of the limit that a throttle answer left, at the
+    tick `slowed_at`. `stamp` tells one write from another."""
 
     reserved: tuple[tuple[int, int], ...] = ()
     issued: int = 0
     served: int = 0
     moved_at: int = 0
     spare: int = 0
+    density: float = 1.0
     slowed_to: float = 1.0
     slowed_at: int = 0
     stamp: str = ""
+
+    @property
+    def has_line(self) -> bool:
+        return self.served < self.issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One email's question. `weight` is what it counts for, `number` its place in the line (0: none), `gives_back`
     a reservation that it did not use. `first`: it goes before the line. `regardless`: now, whatever the limit says.
-    `now_or_never`: it waits in no line; where there is no room, it is only told when there will be."""
+    `now_or_never`: it waits in no line; where there is no room, it is only told when there will be.
+    `called`: it comes when it was told that its turn is likely to come, be the line a little behind by then."""
 
     limit: int
     within: timedelta
@@ -98,6 +108,12 @@ class Ask:
     first: bool = False
     regardless: bool = False
     now_or_never: bool = False
+    called: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it goes before the line."""
+        return self.regardless or self.first or self.gives_back is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,17 @@ class Answer:
     tick: int
     reserved: bool
     number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Who waited in the line when numbers up to `issued` were given, and those up to `served` had had their turn: so
+    many, and the first of them has the number `lowest`."""
+
+    issued: int
+    served: int
+    waiting: int
+    lowest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +207,28 @@ def usage(window: Window, limit: int, now: datetime, grain: Grain = MINUTE) -> U
         limit=in_force,
         used=sum(count for tick, count in window.reserved if current - period < tick <= current),
         ahead=sum(count for tick, count in window.reserved if tick > current),
-        in_line=max(0, book.issued - book.served),
+        in_line=max(0, round((book.issued - book.served) * window.density)),
         next_at=max(now, grain.start(next_tick)),
     )
+
+
+def place_in_line(window: Window, now: datetime, ask: Ask, grain: Grain = MINUTE) -> Answer | None:
+    """The answer to a new one behind a line so long that it can be no other: whoever knows the line may give it, and
+    write later that the number was issued. None where the window must be asked."""
+    book = _Book(window, now, grain)
+    limit = limit_in_force(window, ask.limit, now, grain)
+    if ask.number or ask.is_first or not book.keeps_waiting(window.issued + 1, limit):
+        return None
+    return Answer(book.expected(window.issued + 1, limit), reserved=False, number=window.issued + 1)
+
+
+def recounted(window: Window, census: Census) -> Window:
+    """The line after all were counted that wait in it. Those who left it without a word (cancelled, expired) hold up
+    nobody."""
+    served = min(max(window.served, census.lowest - 1), window.issued)
+    waited_for = census.issued - max(census.served, census.lowest - 1)
+    density = max(LEAST_DENSITY, min(1.0, census.waiting / waited_for)) if waited_for > 0 else 1.0
+    return replace(window, served=served, density=density)
 
 
 def turn_of(window: Window, number: int, limit: int, now: datetime, grain: Grain = MINUTE) -> datetime:
@@ -193,8 +239,7 @@ def turn_of(window: Window, number: int, limit: int, now: datetime, grain: Grain
 
 def _order(ask: Ask) -> tuple[bool, float]:
     """Those that go in any case, and those that had a promise; then the line; then the new ones as they came."""
-    ahead = ask.regardless or ask.first or ask.gives_back is not None
-    return not ahead, ask.number or float("inf")
+    return not ask.is_first, ask.number or float("inf")
 
 
 class _Book:
@@ -206,9 +251,10 @@ class _Book:
         self._now = grain.at(now)
         self._grain = grain
         self._runs = list(window.reserved[self._oldest(window) : self._furthest(window)])
-        self._first, self._total = 0, sum(count for _, count in self._runs)
+        self._sums = self._counted()
+        self._searched = (0, 0, 0)
         self.issued, self.served, self._moved_at = window.issued, window.served, window.moved_at
-        self._spare = window.spare
+        self._spare, self._density = window.spare, window.density
         self.changed = False
 
     def _oldest(self, window: Window) -> int:
@@ -226,59 +272,80 @@ class _Book:
             served=self.served,
             moved_at=self._moved_at,
             spare=self._spare,
+            density=self._density if self.has_line else 1.0,
         )
 
     # ---- reservations
 
-    @property
-    def _last(self) -> int:
-        return self._runs[-1][0] if self._runs else 0
-
     def earliest(self, limit: int, weight: int) -> int:
-        """The first tick with room that no other reservation comes after. Only spans that end there can be too full:
-        all others hold what they held before."""
-        span, runs, first, total = self._grain.span, self._runs, self._first, self._total
-        tick = max(self._now, self._last)
+        """The first tick with room, be it one between others that was given back. Each span that it lies in must have
+        room: the one that ends with it, and those that end with later reservations."""
+        tick = max(self._now, self._full_until(limit - weight) + 1, self._searched_until(limit, weight))
         while True:
-            while first < len(runs) and runs[first][0] <= tick - span:
-                total -= runs[first][1]
-                first += 1
-            if total + weight > limit and first < len(runs):
-                tick = runs[first][0] + span
+            if self._held(tick) + weight > limit:
+                tick = self._runs[self._index(tick - self._grain.span + 1)][0] + self._grain.span
             elif self._is_too_dense(tick, limit):
                 tick += 1
             else:
+                self._searched = limit, weight, tick
                 return tick
+
+    def _full_until(self, most: int) -> int:
+        """The last reserved tick whose span holds more."""
+        for tick, _ in reversed(self._runs):
+            if tick < self._now:
+                break
+            if self._held(tick) > most:
+                return tick
+        return self._now - 1
+
+    def _searched_until(self, limit: int, weight: int) -> int:
+        """Where one that asked before for no more found room: there is none before that."""
+        most, least, tick = self._searched
+        return tick if limit <= most and weight >= least else 0
+
+    def _index(self, tick: int) -> int:
+        """Of the first reservation from then on."""
+        return bisect_left(self._runs, (tick, 0))
+
+    def _held(self, tick: int) -> int:
+        """How many the span that ends with this tick holds."""
+        return self._sums[self._index(tick + 1)] - self._sums[self._index(tick - self._grain.span + 1)]
+
+    def _counted(self) -> list[int]:
+        return list(accumulate(map(itemgetter(1), self._runs), initial=0))
 
     def _is_too_dense(self, tick: int, limit: int) -> bool:
         """Whoever asks now is ready now; those to come are spread, so that workers can keep to their times: each tick
-        has its share of the limit, and what comes a share's distance after the last is not too dense either."""
-        span, after = self._grain.span, tick - self._last
-        is_now = tick <= self._now + self._grain.ticks(AT_ONCE)
-        if is_now or not self._grain.even or after >= ceil(span / limit) > 1:
+        has its share of the limit, and what comes a share's distance after another is not too dense either."""
+        if tick <= self._now + self._grain.ticks(AT_ONCE) or not self._grain.even:
+            return False
+        span, index = self._grain.span, self._index(tick + 1)
+        last, count = self._runs[index - 1] if index else (0, 0)
+        if tick - last >= ceil(span / limit) > 1:
             return False
         share = (tick + 1) * limit // span - tick * limit // span
-        return (self._runs[-1][1] if after == 0 else 0) >= share
+        return (count if last == tick else 0) >= share
 
     def add(self, tick: int, weight: int) -> None:
-        index = bisect_left(self._runs, (tick, 0))
+        index = self._index(tick)
         if index < len(self._runs) and self._runs[index][0] == tick:
             self._runs[index] = (tick, self._runs[index][1] + weight)
         else:
             self._runs.insert(index, (tick, weight))
-            if index < self._first:
-                self._first += 1
-        if index >= self._first:
-            self._total += weight
+        if index == len(self._sums) - 1:
+            self._sums.append(self._sums[-1] + weight)
+        else:
+            self._sums = self._counted()
         self.changed = True
 
     def give_back(self, tick: int, weight: int) -> None:
-        index = bisect_left(self._runs, (tick, 0))
+        index = self._index(tick)
         if index == len(self._runs) or self._runs[index][0] != tick:
             return
         left = self._runs[index][1] - weight
         self._runs[index : index + 1] = [(tick, left)] if left > 0 else []
-        self._first, self._total = 0, sum(count for _, count in self._runs)
+        self._sums, self._searched = self._counted(), (0, 0, 0)
         self.changed = True
 
     # ---- answers
@@ -291,6 +358,7 @@ class _Book:
         if ask.regardless:
             self.add(self._now, weight)
             return Answer(self._now, reserved=True)
+        self.issued = max(self.issued, ask.number)  # who told it may have had no time to write so
         self._pass_over(limit)
         if not self._may_reserve(ask, limit):
             return self._in_line(ask, limit)
@@ -308,16 +376,22 @@ class _Book:
         return self.served < self.issued
 
     def _may_reserve(self, ask: Ask, limit: int) -> bool:
-        if ask.first or ask.gives_back is not None:
+        if ask.is_first or ask.called or self._spare or not self.has_line:
             return True
-        if self._spare or not self.has_line:
-            return True
-        return ask.number > 0 and self.expected(ask.number, limit) <= self._now + self._grain.ticks(CALLED)
+        return ask.number > 0 and not self.keeps_waiting(ask.number, limit)
+
+    def keeps_waiting(self, number: int, limit: int) -> bool:
+        """Whether the line is so long that its turn is far off."""
+        is_called = self.expected(number, limit) <= self._now + self._grain.ticks(CALLED)
+        return self.has_line and not self._spare and not is_called
 
     def expected(self, number: int, limit: int) -> int:
         """The tick at which the line comes to a number."""
-        turns = number - self.served
-        return max(self._now, self._moved_at + ceil(turns * self._grain.span / limit)) if turns > 0 else self._now
+        return max(self._now, self._moved_at + self._wait(number, limit)) if number > self.served else self._now
+
+    def _wait(self, number: int, limit: int) -> int:
+        """How many ticks it takes to serve those before a number, and itself."""
+        return ceil((number - self.served) * self._density * self._grain.span / limit)
 
     def _in_line(self, ask: Ask, limit: int) -> Answer:
         number = ask.number or self._next_number()
@@ -334,7 +408,7 @@ class _Book:
         had_line, number = self.has_line, ask.number or self._next_number()
         if number <= self.served or not had_line:
             self.served = number - 1
-        self._moved_at = max(self._moved_at, room_at - ceil((number - self.served) * self._grain.span / limit))
+        self._moved_at = max(self._moved_at, room_at - self._wait(number, limit))
         self.changed = True
         return Answer(max(room_at, self.expected(number, limit)), reserved=False, number=number)
 
@@ -348,8 +422,8 @@ class _Book:
     def _pass_over(self, limit: int) -> None:
         """Those who did not come: cancelled, expired, or their worker died. The line does not wait for them."""
         late = self._now - self._grain.ticks(OVERDUE) - self._moved_at
-        passed = min(self.issued - self.served, late * limit // self._grain.span)
+        passed = min(self.issued - self.served, int(late * limit / (self._grain.span * self._density)))
         if passed > 0:
+            self._moved_at += self._wait(self.served + passed, limit)
             self.served += passed
             self._spare = min(limit, self._spare + passed)
-            self._moved_at += ceil(passed * self._grain.span / limit)

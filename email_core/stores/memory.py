@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count, islice
+from typing import Any
 
 from email_core.app_senders import AppSendersRow
 from email_core.audit import AuditEvent, AuditPage
@@ -195,6 +196,7 @@ class MemoryDistributorStore:
 class MemoryProviderStates:
     def __init__(self) -> None:
         self._states: dict[str, tuple[ProviderState, int]] = {}
+        self._written: dict[str, datetime] = {}
 
     async def read(self, row: str) -> tuple[ProviderState, str | None]:
         if row not in self._states:
@@ -206,6 +208,10 @@ class MemoryProviderStates:
         if etag != (await self.read(row))[1]:
             raise LostRace(f"the state of {row}")
         self._states[row] = state, int(etag or 0) + 1
+        self._written[row] = datetime.now(UTC)
+
+    async def purge(self, before: datetime) -> int:
+        return _purged(self._states, self._written, before)
 
 
 class MemoryTimerRuns:
@@ -241,6 +247,7 @@ class MemoryMailboxStore:
 class MemoryWindowStore:
     def __init__(self) -> None:
         self._windows: dict[str, tuple[Window, int]] = {}
+        self._written: dict[str, datetime] = {}
 
     async def read(self, account: str) -> tuple[Window, str | None]:
         if account not in self._windows:
@@ -253,7 +260,18 @@ class MemoryWindowStore:
             raise LostRace(f"the window of {account}")
         version = int(etag or 0) + 1
         self._windows[account] = window, version
+        self._written[account] = datetime.now(UTC)
         return str(version)
+
+    async def purge(self, before: datetime) -> int:
+        return _purged(self._windows, self._written, before)
+
+
+def _purged(rows: dict[str, Any], written: Mapping[str, datetime], before: datetime) -> int:
+    old = [name for name in rows if name in written and written[name] < before]
+    for name in old:
+        del rows[name]
+    return len(old)
 
 
 class MemoryAuditStore:

@@ -16,6 +16,7 @@ def window_to_text(window: Window) -> str:
     values = {
         "reserved": [number for pair in zip(steps, counts, strict=True) for number in pair],
         "line": [window.issued, window.served, window.moved_at, window.spare],
+        "density": round(window.density, 4),
         "slowed": [round(window.slowed_to, 4), window.slowed_at],
         "stamp": window.stamp,
     }
@@ -36,6 +37,7 @@ def window_from_text(text: str) -> Window:
         served=served,
         moved_at=moved_at,
         spare=spare,
+        density=values.get("density", 1.0),
         slowed_to=slowed_to,
         slowed_at=slowed_at,
         stamp=values["stamp"],

@@ -109,6 +109,15 @@ async def test_provider_s_state_is_that_all_is_well_until_it_is_written(stores):
     assert await stores.providers.read("graph") == (ProviderState(), None)
 
 
+async def test_pauses_that_nobody_has_written_since_are_forgotten_and_nothing_else(stores):
+    await stores.providers.write("smtp-1f", PAUSED, None)
+    await stores.timers.write("sweep", NOON)
+    assert await stores.providers.purge(datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert await stores.providers.purge(datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert await stores.providers.read("smtp-1f") == (ProviderState(), None)
+    assert await stores.timers.read("sweep") == NOON
+
+
 async def test_provider_s_state_is_not_written_over_another_s(stores):
     await stores.providers.write("smtp", PAUSED, None)
     _, etag = await stores.providers.read("smtp")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,6 +21,7 @@ WINDOW = Window(
     served=3,
     moved_at=TICK + 605,
     spare=2,
+    density=0.5,
     slowed_to=0.25,
     slowed_at=TICK - 1,
     stamp="1f",
@@ -59,5 +60,14 @@ async def test_instances_that_ask_at_the_same_moment_never_get_more_than_the_lim
     ask = Ask(limit=30, within=timedelta(seconds=64))
     answers = await asyncio.gather(*(instance.ask("smtp", ask) for instance in instances for _ in range(10)))
     assert [one.tick for one in answers if one.reserved].count(TICK) == 30
-    numbers = [one.number for one in answers if not one.reserved]
-    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    await asyncio.gather(*(instance.written() for instance in instances))
+    assert (await windows.read("smtp"))[0].issued == sum(not one.reserved for one in answers)
+
+
+async def test_windows_that_nobody_has_written_since_are_forgotten(windows):
+    etag = await windows.write("smtp", WINDOW, None)
+    assert await windows.purge(datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert await windows.purge(datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert await windows.read("smtp") == (Window(), None)
+    with pytest.raises(LostRace):
+        await windows.write("smtp", WINDOW, etag)

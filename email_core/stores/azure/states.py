@@ -1,6 +1,7 @@
 """States of the subsystem: one row each. A distributor's and a provider's are changed by conditional writes."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
-from azure.data.tables.aio import TableServiceClient
+from azure.data.tables.aio import TableClient, TableServiceClient
 
 from email_core.app_senders import AppSendersRow
 from email_core.distributor import DistributorState
@@ -45,6 +46,10 @@ class _StateRows:
             except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
                 raise LostRace(f"the state of {row}") from None
         return str(written["etag"])
+
+    async def purge(self, beginning: str, before: datetime) -> int:
+        """Deletes rows whose name begins so and that nobody has written since; returns how many."""
+        return await purge_rows(self._table, self._partition, before, beginning)
 
     async def overwrite(self, row: str, values: dict[str, Any]) -> None:
         with translated(f"write the state of {row}"):
@@ -86,6 +91,9 @@ class AzureProviderStates:
 
     async def write(self, row: str, state: ProviderState, etag: str | None) -> None:
         await self._rows.write(f"provider-{row}", asdict(state), etag)
+
+    async def purge(self, before: datetime) -> int:
+        return await self._rows.purge("provider-", before)
 
 
 class AzureTimerRuns:
@@ -132,6 +140,22 @@ class AzureAppSendersStore:
 
 def _app_senders(client_id: str, values: dict[str, Any]) -> AppSendersRow:
     return AppSendersRow(client_id=client_id, senders=tuple(values["senders"]), name=values["name"])
+
+
+async def purge_rows(table: TableClient, partition: str, before: datetime, beginning: str = "") -> int:
+    """Deletes a partition's rows whose name begins so and that nobody has written since; returns how many."""
+    count = 0
+    with translated(f"purge old rows of {partition}"):
+        old = table.query_entities(
+            "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and Timestamp lt @before",
+            parameters={"partition": partition, "first": beginning, "last": beginning + "~", "before": before},
+            select=["PartitionKey", "RowKey"],
+        )
+        async for row in old:
+            with suppress(ResourceModifiedError, ResourceNotFoundError):  # somebody has just written it
+                await table.delete_entity(row, etag=row.metadata["etag"], match_condition=MatchConditions.IfNotModified)
+                count += 1
+    return count
 
 
 def _text(value: date | datetime) -> str:

@@ -1,5 +1,7 @@
 """Windows of reservations: one row an account, changed by conditional writes."""
 
+from datetime import datetime
+
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 
@@ -7,6 +9,7 @@ from email_core.errors import LostRace
 from email_core.stores.azure import transaction
 from email_core.stores.azure.names import STATES_TABLE, translated
 from email_core.stores.azure.rest import StorageService
+from email_core.stores.azure.states import purge_rows
 from email_core.stores.azure.writer import Refusal, submit
 from email_core.stores.window_text import window_from_text, window_to_text
 from email_core.throttling import Window
@@ -38,3 +41,6 @@ class AzureWindowStore:
             except Refusal:
                 raise LostRace(f"the window of {account}") from None
         return str(new_etag)
+
+    async def purge(self, before: datetime) -> int:
+        return await purge_rows(self._table, _PARTITION, before)

@@ -1,14 +1,17 @@
 """How often a process must read and write to have its emails answered."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from email_core.errors import LostRace, StorageUnavailable
-from email_core.shared_windows import CACHED_FOR, LONGEST_BACKOFF, LONGEST_FORESIGHT, SharedWindows
+from email_core.shared_windows import CACHED_FOR, LONGEST_BACKOFF, LONGEST_FORESIGHT, SharedWindows, backoff
 from email_core.stores.memory import MemoryWindowStore
-from email_core.throttling import MINUTE, Ask, limit_in_force
+from email_core.throttling import MINUTE, Ask, Window, limit_in_force
 from tests.support.emails import NOON, Clock
 
 ASK = Ask(limit=30, within=timedelta(seconds=64))
@@ -24,6 +27,7 @@ class WatchedStore(MemoryWindowStore):
         self.clock = clock
         self.requests: list[str] = []
         self.lost_answers = 0
+        self.loses = 0
         self.takes = timedelta(0)
         self.away = False
 
@@ -35,6 +39,9 @@ class WatchedStore(MemoryWindowStore):
         self._ask("write")
         await asyncio.sleep(0)
         self.clock.now += self.takes
+        if self.loses:
+            self.loses -= 1
+            raise LostRace("the window")
         version = self._windows.get(account, (None, 0))[1]
         if etag != (str(version) if version else None):
             raise LostRace("the window")
@@ -108,8 +115,8 @@ async def test_process_that_is_not_alone_reads_first_until_it_is_alone_again(wor
     assert world.requests() == ["write"]
 
 
-async def test_lost_races_are_spread_by_longer_and_longer_waits(world):
-    instance, losses = world.instance(), 12
+async def test_who_loses_more_races_tries_sooner_until_there_are_too_many(world):
+    instance, losses = world.instance(), 110
     write = world.store.write
 
     async def loses(account, window, etag):
@@ -121,8 +128,12 @@ async def test_lost_races_are_spread_by_longer_and_longer_waits(world):
 
     world.store.write = loses
     await ask_many(instance, 1)
-    assert world.pauses[:3] == [0.02, 0.04, 0.08]
-    assert max(world.pauses) == LONGEST_BACKOFF
+    assert world.pauses[:6] == [0.2, 0.1, 0.05, 0.025, 0.0125, 0.01]
+    assert world.pauses[99:102] == pytest.approx([0.01, 0.03, 0.05])
+
+
+def test_even_the_longest_storm_waits_no_longer_than_a_second():
+    assert backoff(10_000) == LONGEST_BACKOFF
 
 
 async def test_write_whose_answer_was_lost_reserves_nothing_twice(world):
@@ -137,12 +148,79 @@ async def test_question_that_changes_nothing_is_answered_from_what_is_known_for_
     instance = world.instance()
     await ask_many(instance, 61)
     told = await instance.ask("smtp", ASK)
+    await instance.written()
     world.requests()
     for wait, requests in ((timedelta(0), []), (CACHED_FOR, ["read"])):
         world.clock.now += wait
         again = await instance.ask("smtp", Ask(limit=30, within=ASK.within, number=told.number))
         assert again.number == told.number
         assert world.requests() == requests
+
+
+# ---- places in a line
+
+
+async def line_behind(instance: SharedWindows) -> None:
+    """The limit is used up, a minute ahead is reserved, and 28 wait behind that."""
+    await ask_many(instance, 61)
+    await instance.written()
+
+
+async def test_place_in_a_line_is_told_without_waiting_for_a_race(world):
+    one, other = world.instance(), world.instance()
+    await line_behind(one)
+    await ask_many(other, 1)
+    await other.written()
+    world.store.loses = 5
+    world.requests()
+    place = await one.ask("smtp", ASK)
+    assert (place.number, world.requests()) == (30, ["read"])
+    await one.written()
+    assert (await other.ask("smtp", ASK)).number == 31
+
+
+async def test_places_that_processes_tell_at_the_same_time_are_all_counted(world):
+    one, other = world.instance(), world.instance()
+    await line_behind(one)
+    await ask_many(other, 1)
+    await other.written()
+    await asyncio.gather(*(instance.ask("smtp", ASK) for instance in (one, other) for _ in range(10)))
+    await asyncio.gather(one.written(), other.written())
+    assert (await world.store.read("smtp"))[0].issued == 49
+
+
+async def test_process_that_is_surely_alone_tells_places_without_any_request(world):
+    instance = world.instance()
+    await line_behind(instance)
+    world.clock.now += CACHED_FOR
+    await instance.ask("smtp", ASK)
+    await instance.written()
+    world.requests()
+    numbers = [(await instance.ask("smtp", ASK)).number for _ in range(16)]
+    await instance.written()
+    assert (numbers, world.requests()) == (list(range(30, 46)), ["write"])
+
+
+async def test_place_that_cannot_be_written_is_told_and_written_with_the_next(world):
+    instance = world.instance()
+    await line_behind(instance)
+    world.clock.now += CACHED_FOR
+    await instance.ask("smtp", ASK)
+    await instance.written()
+    world.store.away = True
+    assert (await instance.ask("smtp", ASK)).number == 30
+    await instance.written()
+    world.store.away = False
+    assert (await instance.ask("smtp", ASK)).number == 31
+    await instance.ask("smtp", Ask(limit=30, within=ASK.within, first=True))
+    assert (await world.store.read("smtp"))[0].issued == 31
+
+
+async def test_what_is_given_back_is_for_others(world):
+    instance = world.instance()
+    ticks = await ask_many(instance, 31)
+    await instance.give_back("smtp", ticks[-1])
+    assert (await ask_many(instance, 1)) == ticks[-1:]
 
 
 async def test_reservation_is_for_when_its_write_will_be_done(world):
@@ -177,3 +255,38 @@ async def test_slowing_down_is_shared_and_written_once(world):
     await other.slow_down("smtp")
     assert world.requests() == ["read"]
     assert limit_in_force(await other.window("smtp"), 30, NOON) == 15
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 20_000),  # milliseconds until they ask
+        st.integers(0, 3),  # which instance
+        st.integers(1, 8),  # how many ask
+        st.integers(0, 3),  # races that are lost to nobody
+        st.booleans(),  # whether all that it told is written before anybody else asks
+    ),
+    max_size=12,
+)
+
+
+@given(steps=STEPS, limit=st.integers(1, 9))
+def test_instances_promise_never_more_than_the_limit_whatever_races_they_lose(steps, limit):
+    async def promised() -> tuple[Counter[int], Window]:
+        world = World()
+        instances = [world.instance() for _ in range(4)]
+        ticks: Counter[int] = Counter()
+        for wait, number, asks, losses, settles in steps:
+            world.clock.now += timedelta(milliseconds=wait)
+            world.store.loses = losses
+            ask = Ask(limit=limit, within=ASK.within)
+            answers = await asyncio.gather(*(instances[number].ask("smtp", ask) for _ in range(asks)))
+            ticks.update(one.tick for one in answers if one.reserved)
+            if settles:
+                await instances[number].written()
+        await asyncio.gather(*(instance.written() for instance in instances))
+        return ticks, (await world.store.read("smtp"))[0]
+
+    ticks, window = asyncio.run(promised())
+    assert all(ticks[tick] == count for tick, count in window.reserved)
+    for last in ticks:
+        assert sum(count for tick, count in ticks.items() if last - MINUTE.span < tick <= last) <= limit

@@ -20,6 +20,8 @@ from email_core.stores.memory import (
 )
 from email_core.sweeper import OVERDUE, Care, Sweeper, care_for
 from email_core.throttle import Throttle
+from email_core.throttling import MINUTE as MINUTE_GRAIN
+from email_core.throttling import Window
 from tests.support.emails import NOON, Clock, email
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -89,8 +91,9 @@ class Smtp(Provider):
 
 
 class World:
-    def __init__(self, *records: EmailRecord) -> None:
+    def __init__(self, *records: EmailRecord, **parameters) -> None:
         self.records = records
+        self.windows = MemoryWindowStore()
         self.clock = Clock()
         self.emails = MemoryEmailStore()
         self.doorbells = MemoryDoorbells()
@@ -104,7 +107,7 @@ class World:
             distributor=distributor,
             providers={"smtp": self.provider},
             pauses=self.pauses,
-            throttle=Throttle(MemoryWindowStore(), Parameters(), self.clock),
+            throttle=Throttle(self.windows, Parameters(**parameters), self.clock),
             clock=self.clock,
         )
 
@@ -219,3 +222,26 @@ async def test_email_parked_far_back_in_the_line_is_rung_when_the_limit_is_remov
     world = World(waiting)
     await world.sweep()
     assert world.rung == [waiting.id]
+
+
+async def test_cancelled_mail_in_a_line_holds_up_nobody_behind_it():
+    """A thousand were cancelled, which nobody was told of; the three that are left come to their turn soon."""
+    left = [
+        email(LONG_AGO, parked=True, next_attempt_at=NOON + 60 * MINUTE, turn=Turn(number=number, limit="1 a minute"))
+        for number in (1001, 1002, 1003)
+    ]
+    world = World(*left, smtp_per_minute_limit=1, throttle_mode="strict")
+    await world.windows.write("smtp", Window(issued=1003, served=0, moved_at=MINUTE_GRAIN.at(NOON)), None)
+    await world.sweep()
+    assert world.rung == []
+    assert ((await world.windows.read("smtp"))[0].served, world.rung) == (1000, [])
+    await world.sweep()
+    assert set(world.rung) == {one.id for one in left}
+
+
+async def test_line_is_counted_only_where_all_unsent_mail_was_seen():
+    world = World(email(LONG_AGO, turn=Turn(number=5)), smtp_per_minute_limit=1)
+    await world.windows.write("smtp", Window(issued=9, served=0, moved_at=MINUTE_GRAIN.at(NOON)), None)
+    await world.emails.insert(world.records[0], b"")
+    await world.sweeper.sweep(NOON)
+    assert (await world.windows.read("smtp"))[0].served == 0

@@ -113,7 +113,7 @@ async def test_email_over_the_limit_is_deferred_and_sent_at_its_moment_without_a
     assert (record.next_attempt_at, record.turn.permit_at) == (NOON + LATER - AHEAD, NOON + LATER)
     asked = world.store.requests
     turn = await world.comes_back(record)
-    assert await world.throttle.wait(record, turn) is None
+    assert await world.throttle.wait(record, turn) == turn
     assert (world.clock.now, world.store.requests) == (NOON + LATER, asked)
 
 
@@ -129,7 +129,7 @@ async def test_permit_that_is_near_is_waited_for():
     world = await used_up()
     world.clock.now = NOON + LATER - NEAR
     (turn,) = await world.admitted(1)
-    assert await world.throttle.wait(email(), turn) is None
+    assert await world.throttle.wait(email(), turn) == turn
     assert world.clock.now == NOON + LATER
 
 
@@ -146,7 +146,7 @@ async def test_missed_permit_is_given_back_for_another(late):
     world = await used_up()
     record = await world.deferred()
     world.clock.now = record.turn.permit_at + late
-    turn = await world.throttle.admit(record)
+    turn = await world.throttle.wait(record, await world.throttle.admit(record))
     assert turn.permit_at == MINUTE.start(MINUTE.at(world.clock.now))
     window, _ = await world.store.read("smtp")
     assert MINUTE.at(record.turn.permit_at) not in dict(window.reserved)
@@ -157,7 +157,7 @@ async def test_permit_missed_while_it_was_claimed_is_given_back_for_another():
     record = await world.deferred()
     turn = await world.comes_back(record)
     world.clock.now = turn.permit_at + timedelta(seconds=1)
-    assert await world.throttle.wait(record, turn) is None
+    assert (await world.throttle.wait(record, turn)).permit_at >= world.clock.now - MINUTE.tick
     window, _ = await world.store.read("smtp")
     assert sum(count for _, count in window.reserved) == 4
 
@@ -186,8 +186,7 @@ async def test_permit_of_a_higher_limit_is_void():
     record = await world.deferred()
     world.throttle = world.instance(smtp_per_minute_limit=1)
     world.clock.now = record.next_attempt_at
-    again = await world.throttle.admit(record)
-    assert isinstance(again, Turn)
+    again = await world.throttle.wait(record, await world.throttle.admit(record))
     assert again.permit_limit == 1
 
 
@@ -218,7 +217,7 @@ async def test_compatible_mode_defers_ten_times_and_sends_regardless_after_exact
         assert timedelta(seconds=1) <= record.next_attempt_at - world.clock.now <= timedelta(seconds=5)
         world.clock.now = record.next_attempt_at
     turn = await world.throttle.admit(record)
-    assert (turn.permit_at, await world.throttle.wait(record, turn)) == (None, None)
+    assert (turn.permit_at, await world.throttle.wait(record, turn)) == (None, turn)
     assert (await world.throttle.status("smtp")).used_last_minute == 2  # it counts all the same
 
 

@@ -18,13 +18,17 @@ from email_core.throttling import (
     RECOVERY,
     Answer,
     Ask,
+    Census,
     Grain,
     Window,
     answer,
     limit_in_force,
+    place_in_line,
+    recounted,
     release,
     reserve,
     slow_down,
+    turn_of,
     usage,
 )
 from tests.support.emails import NOON
@@ -66,6 +70,19 @@ def test_released_reservation_is_free_for_another():
     assert reserve(window, NOON, 1, 3, within=seconds(61))[1] == ticks[-1:]
 
 
+def test_reservation_released_between_others_is_free_for_another():
+    window, ticks = reserve(Window(), NOON, 6, 3, within=seconds(120))
+    window = release(window, NOON, ticks[4])
+    window, again = reserve(window, NOON, 2, 3, within=seconds(150))
+    assert again == [ticks[4], START + 1210]
+
+
+def test_room_between_others_is_not_taken_where_a_later_span_is_full():
+    window = Window(reserved=((START + 100, 1), (START + 400, 2)))
+    assert after_noon(reserve(window, NOON, 1, 3, within=seconds(120))[1]) == [70.5]
+    assert after_noon(reserve(window, NOON, 1, 4, within=seconds(120))[1]) == [0]
+
+
 def test_release_of_what_was_never_reserved_changes_nothing():
     window, ticks = reserve(Window(), NOON, 3, 3)
     assert release(window, NOON, ticks[0] + 1) == window
@@ -80,7 +97,7 @@ def test_lowered_limit_waits_until_enough_has_passed():
 def test_raised_limit_has_room_at_once():
     window, _ = reserve(Window(), NOON, 4, 3, within=seconds(61))
     _, ticks = reserve(window, NOON + seconds(10), 1, 5, within=seconds(60))
-    assert after_noon(ticks) == [66.7]  # behind what is promised already
+    assert after_noon(ticks) == [10]  # before what is promised already
     window, _ = reserve(Window(), NOON, 3, 3)
     assert after_noon(reserve(window, NOON + seconds(10), 2, 5)[1]) == [10, 10]
 
@@ -207,6 +224,59 @@ def test_who_had_a_promise_goes_before_the_line_and_the_line_before_the_new():
     assert again.tick <= called.tick <= new.tick
 
 
+def test_one_that_comes_when_it_was_told_reserves_though_the_line_is_behind():
+    window, told = ask(full(), 0)
+    for _ in range(5):
+        window, _ = ask(window, 0, first=True, within=seconds(600))
+    _, early = ask(window, 60, number=told.number)
+    _, called = ask(window, 60, number=told.number, called=True, within=seconds(600))
+    assert (early.reserved, called.reserved) == (False, True)
+
+
+def test_place_is_told_only_where_it_must_wait():
+    window, _ = ask(full(), 0)
+    told = place_in_line(window, NOON, ASK)
+    assert told == ask(window, 0)[1]
+    for about in ({"first": True}, {"number": 1}, {"gives_back": START}, {"regardless": True}):
+        assert place_in_line(window, NOON, replace(ASK, **about)) is None
+    assert place_in_line(full(), NOON, ASK) is None  # there is no line
+    assert place_in_line(window, NOON + seconds(70.8 + 20), ASK) is None  # its turn is near
+
+
+def line_of(waiting: int, **about) -> Window:
+    return Window(issued=1000, served=0, moved_at=START, density=1.0, **about) if waiting else Window()
+
+
+# lowest number and how many wait of 1,000, all that is left of the line -> served, density
+COUNTED = [
+    ((1, 1000), 0, 1.0),
+    ((1, 500), 0, 0.5),  # every other one was cancelled
+    ((901, 100), 900, 1.0),  # the first 900 were cancelled
+    ((951, 25), 950, 0.5),
+    ((1001, 0), 1000, 1.0),  # nobody waits any more
+    ((1, 5000), 0, 1.0),  # processes may have told the same places
+]
+
+
+@pytest.mark.parametrize(("counted", "served", "density"), COUNTED)
+def test_line_after_it_was_counted(counted, served, density):
+    lowest, waiting = counted
+    window = recounted(line_of(1000), Census(issued=1000, served=0, waiting=waiting, lowest=lowest))
+    assert (window.served, window.density) == (served, pytest.approx(density))
+
+
+def test_those_behind_mail_that_was_cancelled_come_sooner():
+    window = recounted(line_of(1000), Census(issued=1000, served=0, waiting=100, lowest=1))
+    assert turn_of(window, 1000, 30, NOON) - NOON == pytest.approx(timedelta(seconds=100 * 60.5 / 30), abs=seconds(0.2))
+    window = recounted(line_of(1000), Census(issued=1000, served=0, waiting=1, lowest=1000))
+    assert turn_of(window, 1000, 30, NOON) - NOON == pytest.approx(timedelta(seconds=60.5 / 30), abs=seconds(0.2))
+
+
+def test_count_of_a_line_that_has_moved_on_since_takes_nothing_back():
+    window = replace(line_of(1000), served=900, issued=1200)
+    assert recounted(window, Census(issued=1000, served=0, waiting=1000, lowest=1)).served == 900
+
+
 # ---- slowing down
 
 
@@ -266,7 +336,7 @@ EVENTS = st.lists(
         st.integers(0, 90_000) | st.sampled_from((0, 100, 200, 60_300, 60_500)),  # milliseconds until they ask
         st.sampled_from((-100, -37, 0, 63, 100)),  # by which their clock is wrong
         st.integers(1, 6),  # how many ask
-        st.sampled_from(("early", "late", "missed", "never", "slows", "high", "back")),
+        st.sampled_from(("early", "late", "missed", "never", "slows", "high", "back", "returned", "lowered", "raised")),
         st.integers(0, 300),  # when in its time the hand-over begins, in milliseconds
     ),
     max_size=40,
@@ -275,8 +345,9 @@ EVENTS = st.lists(
 
 @given(events=EVENTS, limit=st.integers(1, 12))
 def test_never_more_than_the_limit_in_any_minute(events, limit):
-    """Strict mode: permits are used anywhere in their time, given back, or lost; clocks differ by 0.2 s."""
-    window, true, used, missed, line = Window(), timedelta(0), [], [], []
+    """Strict mode: permits are used anywhere in their time, given back, or lost; clocks differ by 0.2 s; the limit is
+    lowered and raised."""
+    window, true, used, missed, line, most = Window(), timedelta(0), [], [], [], limit
     for wait, skew, number, fate, offset in events:
         true += timedelta(milliseconds=wait)
         clock = timedelta(milliseconds=skew)
@@ -285,10 +356,12 @@ def test_never_more_than_the_limit_in_any_minute(events, limit):
         if missed and fate == "missed":
             about["gives_back"] = missed.pop()
         if line and fate == "back":
-            about["number"] = line.pop(0)
+            about |= {"number": line.pop(0), "called": True, "within": seconds(300)}
+        if fate in ("lowered", "raised"):
+            limit = max(1, limit // 2) if fate == "lowered" else most
         if fate == "slows":
             window = slow_down(window, local)
-        changed, answers = answer(window, local, [Ask(limit=limit, within=seconds(64), **about)] * number)
+        changed, answers = answer(window, local, [Ask(**{"limit": limit, "within": seconds(64)} | about)] * number)
         window = changed or window
         for got in answers:
             moment = MINUTE.start(got.tick) + timedelta(milliseconds=offset)
@@ -296,11 +369,13 @@ def test_never_more_than_the_limit_in_any_minute(events, limit):
                 line.append(got.number)
             elif fate == "missed":
                 missed.append(got.tick)
+            elif fate == "returned":
+                window = release(window, local, got.tick)
             elif fate != "never":
                 used.append(
                     max(moment, local) - clock - NOON if MINUTE.is_valid(got.tick, max(moment, local)) else None
                 )
-    assert_never_more([moment for moment in used if moment is not None], limit, MINUTE.period)
+    assert_never_more([moment for moment in used if moment is not None], most, MINUTE.period)
 
 
 @given(
