@@ -19,6 +19,7 @@ from email_core.audit import AuditLog
 from email_core.leftovers import Leftovers
 from email_core.parameters import Parameters
 from email_core.retention import Retention
+from email_core.throttle import Throttle
 from tests.support.azurite import running_azurite
 from tests.support.storage import all_azure_stores
 from tests.support.storage_proxy import storage_proxy
@@ -55,6 +56,9 @@ async def _measured(connection: str) -> tuple[int, Counter[str], float]:
             keys=stores.keys,
             leftovers=Leftovers({}),
             audit=audit,
+            windows=stores.windows,
+            provider_states=stores.providers,
+            throttle=Throttle(stores.windows, Parameters(), utc_now),
             parameters=Parameters(),
             clock=utc_now,
         )

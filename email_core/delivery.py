@@ -1,5 +1,5 @@
 """The one way an email is sent, the same for every provider: look, ask whether the provider is paused, ask the sending
-limits, claim, hand over, settle, record, ring again.
+limits, claim, wait for its moment, hand over, settle, record, ring again.
 
 The table is the truth and a doorbell is only a hint: late, twice, or for an email that has ended, it does no harm.
 """
@@ -24,7 +24,7 @@ from email_core.logs import counted, where
 from email_core.message import address_key
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
-from email_core.provider_pause import ProviderPauses
+from email_core.provider_pause import ProviderPauses, ProviderState
 from email_core.providers.base import (
     Envelope,
     Outcome,
@@ -133,21 +133,30 @@ class Delivery:
         if record.status is Status.SENDING:
             record = released(record, now)
         if is_expired(record, now, self._parameters):
-            return await self._end(stored, record, record.after(Event.EXPIRE, now))
+            await self._end(stored, record, record.after(Event.EXPIRE, now))
+            return await self._throttle.give_back(record)
         if await self._distributor.stops(record):
             return await self._park(stored, record)
         if _looked_at(record) > now + EARLY:
             return await self._ring(stored)
-        paused_until = await self._paused_until(record)
-        if paused_until is not None:
+        known = await self._provider_state(record)
+        if paused_until := known.waits_until(now):
             return await self._wait(stored, record, paused_until)
         turn = await self._throttle.admit(record)
+        try:
+            claim = await self._admitted(stored, record, now, turn)
+        except LostRace:
+            if turn != record.turn:  # another worker was first: what this one was promised is for others
+                await self._throttle.give_back(_promised(record, turn))
+            raise
+        if claim is None or isinstance(turn, Deferral):
+            return None
+        turn = await self._throttle.wait(claim.stored.record, turn)
         if isinstance(turn, Deferral):
-            return await self._defer(stored, record, turn)
-        claim = _Claim(self._emails, await self._claim(stored, record, now, turn))
-        missed = await self._throttle.wait(claim.stored.record, turn)
-        if missed:
-            return await self._defer(claim.stored, claim.stored.record.after(Event.RETURN, now), missed)
+            return await self._defer(claim.stored, claim.stored.record.after(Event.RETURN, now), turn)
+        if paused_until := self._paused_since(record, known):
+            returned = claim.stored.record.after(Event.RETURN, record.updated_at)
+            return await self._wait(claim.stored, _promised(returned, turn), paused_until)
         began = self._clock()
         outcome, seconds = await self._hand_over(claim)
         outcome, pauses = await self._learn(record, outcome, began)
@@ -164,16 +173,40 @@ class Delivery:
             await self._emails.update(stored, replace(record, parked=True, updated_at=self._clock()))
         _ended_quietly(record.id, "the distributor is off: it waits")
 
+    async def _admitted(
+        self, stored: StoredEmail, record: EmailRecord, now: datetime, turn: Turn | Deferral | None
+    ) -> "_Claim | None":
+        """None where it must wait. Where a provider's pause is over, who has a permit may be the one that tries."""
+        if isinstance(turn, Deferral):
+            await self._defer(stored, record, turn)
+            return None
+        if paused_until := await self._paused_until(record):
+            await self._wait(stored, _promised(record, turn), paused_until)
+            return None
+        return _Claim(self._emails, await self._claim(stored, record, now, turn))
+
+    async def _provider_state(self, record: EmailRecord) -> ProviderState:
+        provider = self._providers.get(record.provider)
+        return ProviderState() if provider is None else await self._pauses.state(provider)
+
     async def _paused_until(self, record: EmailRecord) -> datetime | None:
         """None where the provider may be tried."""
         provider = self._providers.get(record.provider)
         return None if provider is None else await self._pauses.waits_until(provider)
 
+    def _paused_since(self, record: EmailRecord, before: ProviderState) -> datetime | None:
+        """Whether the provider was paused while the email waited for its moment, as far as this process knows."""
+        provider = self._providers.get(record.provider)
+        state = ProviderState() if provider is None else self._pauses.known(provider)
+        return state.waits_until(self._clock()) if state.refusals > before.refusals else None
+
     async def _wait(self, stored: StoredEmail, record: EmailRecord, paused_until: datetime) -> None:
         """It is no try: the provider, not the email, is at fault. Not all come back in the same second."""
         due = paused_until + LONGEST_SPREAD * self._chance()
-        waits = replace(record, next_attempt_at=due, waits_for_provider=True, updated_at=self._clock())
+        turn = record.turn and replace(record.turn, permit_at=None)
+        waits = replace(record, next_attempt_at=due, waits_for_provider=True, turn=turn, updated_at=self._clock())
         await self._return(stored, waits)
+        await self._throttle.give_back(record, waits=True)
         _ended_quietly(record.id, f"provider {record.provider} is paused")
 
     async def _defer(self, stored: StoredEmail, record: EmailRecord, deferral: Deferral) -> None:
@@ -398,6 +431,11 @@ def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any
         "handle": record.handle,
         "since": record.first_tried_at,
     }
+
+
+def _promised(record: EmailRecord, turn: Turn | Deferral | None) -> EmailRecord:
+    """The email with what the limits have just promised to it."""
+    return replace(record, turn=turn.turn if isinstance(turn, Deferral) else turn)
 
 
 def _was_asked_enough(record: EmailRecord) -> bool:

@@ -42,6 +42,7 @@ from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.record import MARKED_AS_SENT, Attempt, EmailRecord, Mode, RecipientResult
 from email_core.stores.base import Doorbell, Doorbells, EmailQuery, EmailStore, Page, StoredEmail
+from email_core.throttle import Throttle
 from email_core.user_directory import Users
 
 MOST_RECIPIENTS = 500
@@ -74,6 +75,7 @@ class Outbox:
         distributor: Distributor,
         rate: AcceptRate,
         leftovers: Leftovers,
+        throttle: Throttle,
         providers: frozenset[str],
         users: Users,
         parameters: Parameters,
@@ -86,6 +88,7 @@ class Outbox:
         self._distributor = distributor
         self._rate = rate
         self._leftovers = leftovers
+        self._throttle = throttle
         self._providers = providers
         self._users = users
         self._parameters = parameters
@@ -216,6 +219,7 @@ class Outbox:
             except LostRace:
                 continue  # it was claimed, or it returned: its state now tells which
             await self._leftovers.discard(stored.record, canceled)
+            await self._throttle.give_back(stored.record)
             return canceled
 
     async def resend(self, email_id: str) -> EmailRecord:

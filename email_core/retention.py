@@ -16,8 +16,13 @@ from email_core.idempotency import KEPT, IdempotencyStore
 from email_core.leftovers import Leftovers
 from email_core.logs import where
 from email_core.parameters import Parameters
+from email_core.provider_pause import ProviderStateStore
+from email_core.shared_windows import WindowStore
 from email_core.stores.base import EmailStore, StoredEmail
 from email_core.sweeper import AT_ONCE, SETTLED_AFTER, in_groups
+from email_core.throttle import Throttle
+
+UNUSED = timedelta(days=40)  # recipients are promised to days up to 30 days ahead; a pause lasts minutes
 
 Purge = Callable[[str, datetime], Awaitable[tuple[int, bool]]]
 
@@ -40,6 +45,9 @@ class Retention:
         keys: IdempotencyStore,
         leftovers: Leftovers,
         audit: AuditLog,
+        windows: WindowStore,
+        provider_states: ProviderStateStore,
+        throttle: Throttle,
         parameters: Parameters,
         clock: Callable[[], datetime],
     ) -> None:
@@ -47,6 +55,9 @@ class Retention:
         self._keys = keys
         self._leftovers = leftovers
         self._audit = audit
+        self._windows = windows
+        self._provider_states = provider_states
+        self._throttle = throttle
         self._parameters = parameters
         self._clock = clock
 
@@ -70,6 +81,7 @@ class Retention:
                 return False
             expired = stored.record.after(Event.EXPIRE, now)
             await self._emails.end(stored, expired)
+            await self._throttle.give_back(stored.record)
         except LostRace:
             return False  # somebody is at work on it
         except EmailSubsystemError as error:
@@ -123,3 +135,9 @@ class Retention:
     async def purge_keys(self, until: datetime) -> int:
         """Forgets idempotency keys that are over. Returns how many."""
         return await self._keys.purge(self._clock() - KEPT, until)
+
+    async def purge_states(self) -> int:
+        """Forgets what was promised to mailboxes that have sent nothing for long, and the pauses of configurations that
+        are no more. Returns how many rows."""
+        before = self._clock() - UNUSED
+        return await self._windows.purge(before) + await self._provider_states.purge(before)

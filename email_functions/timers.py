@@ -63,7 +63,8 @@ async def purge_history(core: Subsystem) -> None:
     content = await core.retention.purge_content(until)
     keys = await core.retention.purge_keys(until)
     events = await core.retention.purge_audit(until)
+    states = await core.retention.purge_states()
     logger.info(
-        "purge: %d emails, the content of %d, %d keys and %d events of the audit deleted, finished: %s",
-        *(report.emails, content.emails, keys, events, report.finished and content.finished),
+        "purge: %d emails, the content of %d, %d keys, %d events of the audit and %d states deleted, finished: %s",
+        *(report.emails, content.emails, keys, events, states, report.finished and content.finished),
     )

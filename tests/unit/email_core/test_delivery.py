@@ -1,5 +1,6 @@
 """The send path over the memory stores, with a provider that answers as told."""
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +25,7 @@ from email_core.providers.base import (
     RecipientVerdict,
     Submission,
 )
-from email_core.record import ATTEMPTS_KEPT, Attempt, EmailRecord, Mode, RecipientResult
+from email_core.record import ATTEMPTS_KEPT, Attempt, EmailRecord, Mode, RecipientResult, Turn
 from email_core.stores.base import Doorbell
 from email_core.stores.memory import (
     MemoryDistributorStore,
@@ -894,3 +895,90 @@ def test_no_attempt_began_before_the_first_one_that_is_kept_or_the_email_itself(
     attempt = Attempt(NOON - timedelta(minutes=1), "smtp", "transient", "421", 0.1)
     record = email(NOON - timedelta(minutes=2), attempts=(attempt,), tries=tries)
     assert record.first_tried_at == since
+
+
+# ---- a paused provider, and a sending limit
+
+STRICT = {"throttle_mode": "strict", "smtp_per_minute_limit": 3}
+
+
+async def reserved(world: World) -> int:
+    window, _ = await world.windows.read("smtp")
+    return sum(count for _, count in window.reserved)
+
+
+async def test_mail_of_a_paused_provider_asks_for_no_permit():
+    world = World(LOCKED_OUT, parameters=Parameters(**STRICT))
+    await answer_new(world)
+    await answer_new(world)
+    assert await reserved(world) == 1  # the one that was tried
+
+
+async def test_only_an_email_that_has_a_permit_tries_the_provider_after_a_pause():
+    world = World(LOCKED_OUT, DELIVERED, parameters=Parameters(**STRICT))
+    await answer_new(world)
+    world.clock.advance(seconds=FIRST_PAUSE.total_seconds())
+    await world.windows.write("smtp", Window(reserved=((MINUTE.at(world.clock()), 3),)), "1")
+    waits = await answer_new(world)
+    assert (waits.deferrals, (await world.pauses.state(world.provider)).probing) == (1, False)
+    world.clock.advance(seconds=60.5)
+    assert (await answer_new(world)).status is Status.SENT
+
+
+async def test_email_that_waits_for_its_moment_while_the_provider_is_paused_stays_unsent_and_gives_it_back():
+    world = World(parameters=Parameters(**STRICT))
+    near = MINUTE.at(NOON) - MINUTE.span + 50  # they leave room in five seconds
+    await world.windows.write("smtp", Window(reserved=((near, 3),)), None)
+    refused = world.clock
+
+    async def is_refused_meanwhile(seconds: float) -> None:
+        refused.advance(seconds=seconds)
+        await world.pauses.learn(world.provider, LOCKED_OUT, world.clock())
+
+    world.delivery._throttle._pause = is_refused_meanwhile
+    record = await answer_new(world)
+    assert (record.status, record.waits_for_provider, record.tries) == (Status.UNSENT, True, 0)
+    assert (world.provider.submissions, await reserved(world)) == ([], 3)
+
+
+async def test_reservation_of_mail_whose_provider_was_paused_meanwhile_is_given_back():
+    world = World(parameters=Parameters(**STRICT))
+    await world.windows.write("smtp", Window(reserved=((MINUTE.at(NOON), 3),)), None)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    assert await reserved(world) == 4
+    await world.pauses.learn(world.provider, LOCKED_OUT, world.clock())
+    world.clock.now = (await world.record(bell)).next_attempt_at
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.waits_for_provider, record.turn.permit_at, await reserved(world)) == (True, None, 3)
+
+
+async def test_two_doorbells_of_one_email_take_one_permit():
+    world = World(DELIVERED, parameters=Parameters(**STRICT))
+    await world.keep(record := email(NOON - timedelta(minutes=1)))
+    stored = await world.emails.get(record.id)
+    await asyncio.gather(*(world.delivery.answer(Doorbell.of(stored)) for _ in range(3)))
+    assert (len(world.provider.submissions), await reserved(world)) == (1, 1)
+
+
+async def test_missed_moment_is_given_back_once_by_two_doorbells():
+    world = World(DELIVERED, parameters=Parameters(**STRICT))
+    missed = MINUTE.at(NOON) - 20
+    await world.windows.write("smtp", Window(reserved=((missed, 2),)), None)
+    late = Turn(permit_at=MINUTE.start(missed), permit_limit=3)
+    await world.keep(record := email(turn=late, deferrals=1, updated_at=NOON - timedelta(minutes=1)))
+    stored = await world.emails.get(record.id)
+    await asyncio.gather(*(world.delivery.answer(Doorbell.of(stored)) for _ in range(2)))
+    window, _ = await world.windows.read("smtp")
+    assert window.reserved == ((missed, 1), (MINUTE.at(NOON), 1))
+
+
+async def test_reservation_of_an_email_that_expires_at_its_doorbell_is_given_back():
+    world = World(parameters=Parameters(**STRICT))
+    await world.windows.write("smtp", Window(reserved=((MINUTE.at(NOON), 3),)), None)
+    bell = await world.keep(email(expires_at=NOON + timedelta(seconds=30)))
+    await world.delivery.answer(bell)
+    world.clock.advance(seconds=30)
+    await world.delivery.answer(bell)
+    assert ((await world.record(bell)).status, await reserved(world)) == (Status.EXPIRED, 3)

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,10 +9,19 @@ from email_core.email_id import partition_of
 from email_core.idempotency import KEPT, KeyUse
 from email_core.leftovers import Leftovers
 from email_core.parameters import Parameters
+from email_core.provider_pause import ProviderState
 from email_core.providers.base import Provider
 from email_core.record import EmailRecord
-from email_core.retention import Retention
-from email_core.stores.memory import MemoryAuditStore, MemoryEmailStore, MemoryIdempotencyStore
+from email_core.retention import UNUSED, Retention
+from email_core.stores.memory import (
+    MemoryAuditStore,
+    MemoryEmailStore,
+    MemoryIdempotencyStore,
+    MemoryProviderStates,
+    MemoryWindowStore,
+)
+from email_core.throttle import Deferral, Throttle
+from email_core.throttling import Window
 from tests.support.emails import NOON, Clock, email
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -39,11 +48,16 @@ class World:
         self.keys = MemoryIdempotencyStore()
         self.provider = DiscardingProvider()
         self.audit = MemoryAuditStore()
+        self.windows, self.states = MemoryWindowStore(), MemoryProviderStates()
+        self.throttle = Throttle(self.windows, Parameters(**parameters), self.clock)
         self.retention = Retention(
             emails=self.emails,
             keys=self.keys,
             leftovers=Leftovers({"graph": self.provider}),
             audit=AuditLog(self.audit, self.clock),
+            windows=self.windows,
+            provider_states=self.states,
+            throttle=self.throttle,
             parameters=Parameters(**parameters),
             clock=self.clock,
         )
@@ -189,3 +203,27 @@ async def test_audit_is_kept_for_as_many_days_as_the_parameter_says(days, left):
         await AuditLog(world.audit, world.clock).record(LOCAL, Change(Action.PARAMETER_CHANGED, "smtp_port"))
     await world.retention.purge_audit(NOON + MINUTE)
     assert len(world.audit.events) == left
+
+
+async def test_reservation_of_an_email_that_expires_is_given_back():
+    world = World(smtp_per_minute_limit=1)
+    await world.throttle.admit(email())
+    record = email(expires_at=NOON + MINUTE / 2)
+    deferral = await world.throttle.admit(record)
+    assert isinstance(deferral, Deferral)
+    await world.keep(deferral.of(record, NOON))
+    world.clock.now = NOON + MINUTE / 2
+    await world.retention.expire(NOON + MINUTE)
+    window, _ = await world.windows.read("smtp")
+    assert sum(count for _, count in window.reserved) == 1
+
+
+async def test_states_that_nobody_has_written_for_long_are_forgotten():
+    world = World()
+    await world.windows.write("smtp", Window(), None)
+    await world.states.write("smtp-1f", ProviderState(refusals=1), None)
+    world.clock.now = datetime.now(UTC)
+    assert await world.retention.purge_states() == 0
+    world.clock.now += UNUSED + DAY
+    assert await world.retention.purge_states() == 2
+    assert await world.windows.read("smtp") == (Window(), None)

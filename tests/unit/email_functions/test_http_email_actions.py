@@ -5,8 +5,10 @@ from email.policy import default
 
 import pytest
 
+from email_core.assembly import utc_now
 from email_core.delivery_state import Status
-from email_core.record import EmailRecord, RecipientResult
+from email_core.record import EmailRecord, RecipientResult, Turn
+from email_core.throttling import MINUTE, Window
 from tests.support.doors import Doors, open_doors
 from tests.support.emails import NOON
 
@@ -82,6 +84,16 @@ async def test_email_is_canceled_once(doors):
     accepted = await doors.accepted()
     assert (await doors.post(accepted["links"]["cancel"])).json["status"] == "Canceled"
     assert (await doors.post(accepted["links"]["cancel"])).status == 409
+
+
+async def test_what_a_limit_promised_to_an_email_that_is_canceled_is_for_others():
+    with open_doors(smtp_per_minute_limit=1) as doors:
+        accepted = await doors.accepted()
+        tick = MINUTE.at(utc_now()) + 300
+        await doors.windows.write("smtp", Window(reserved=((tick, 2),)), None)
+        await change(doors, accepted, turn=Turn(permit_at=MINUTE.start(tick), permit_limit=1))
+        await doors.post(accepted["links"]["cancel"])
+        assert (await doors.windows.read("smtp"))[0].reserved == ((tick, 1),)
 
 
 @pytest.mark.parametrize("action", ["cancel", "resend", "mark-sent"])
