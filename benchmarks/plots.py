@@ -1,6 +1,7 @@
 """Plots for `docs/`, made where matplotlib is installed (dependency group `bench`)."""
 
 import importlib.util
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,12 @@ def panels(name: str, columns: int) -> Iterator[Sequence[Any] | None]:
         yield axes[0]
         figure.savefig(ROOT / "docs" / f"{name}.png", dpi=110)
         pyplot.close(figure)
+
+
+def rolling_curve(times: Sequence[float], every: float) -> tuple[list[float], list[int]]:
+    """Moments `every` so many seconds, and how many were in the minute before each: to be drawn, pauses included."""
+    moments = [number * every for number in range(int(times[-1] / every) + 1)]
+    return moments, [bisect_right(times, at) - bisect_right(times, at - MINUTE) for at in moments]
 
 
 def rolling(times: Sequence[float]) -> list[int]:

@@ -83,7 +83,7 @@ def _plot(times: list[float]) -> None:
         if axes is None:
             return
         left, right = axes
-        left.plot(times, plots.rolling(times), color=plots.BLUE, linewidth=1.4)
+        left.plot(*plots.rolling_curve(times, every=0.5), color=plots.BLUE, linewidth=1.4)
         left.axhline(LIMIT, color="black", linewidth=0.8, linestyle="--")
         left.set(xlabel="seconds", ylabel="arrived in the minute before", ylim=(0, LIMIT * 1.15))
         left.set_title(f"{RUNNERS} runners, {LIMIT} a minute, {EMAILS} emails at once")
