@@ -88,21 +88,27 @@ class Transaction:
         self._commands: list[bytes] = []  # MAIL, a RCPT for each recipient, DATA
         self._said = self._answered = 0  # how many of them
         self._may_be_sent = False
+        self._left: tuple[str, ...] = ()
         self._accepted: dict[str, RecipientReply] = {}
         self._refused: dict[str, tuple[RecipientReply, Outcome]] = {}
 
     async def run(self) -> Taken:
         """Raises Stale or TooMany, and then nothing was sent. All else that goes wrong is in the outcome."""
+        outcome = await self._outcome()
+        return Taken(outcome, self._left)  # whatever became of the others, these have had no turn
+
+    async def _outcome(self) -> Outcome:
+        """Raises Stale or TooMany."""
         try:
             async with asyncio.timeout(self._time_left()):
                 return await self._whole()
         except (Stale, TooMany):
             raise
         except AnsweredEarly as error:
-            return Taken(self._refusal(error.reply))
+            return self._refusal(error.reply)
         except _EightBit:
             self._connection.close()
-            return Taken(self._unfit(EIGHT_BIT))
+            return self._unfit(EIGHT_BIT)
         except ConnectionLost as error:
             return self._lost(str(error))
         except TimeoutError:
@@ -113,28 +119,28 @@ class Transaction:
             logger.error("an SMTP transaction raised: %s", where(error))
             return self._broken_off(f"internal error: {type(error).__name__}")
 
-    async def _whole(self) -> Taken:
+    async def _whole(self) -> Outcome:
         content = self._submission.content
         if isinstance(content, InlineContent) and content.size <= WRITTEN_AT_ONCE:
             return await self._run(content.octets, None)
         async with aclosing(_pieces(content)) as pieces:
             return await self._run(await anext(pieces, b""), pieces)
 
-    async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Taken:
+    async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
         self._one_at_a_time = self._one_at_a_time or not self._connection.offers("pipelining")
         refusal = self._refused_before_mail(first)
         if refusal is not None:
-            return Taken(refusal)
+            return refusal
         named = [b"RCPT TO:<%b>" % recipient.encode() for recipient in self._recipients]
         self._commands = [self._mail_command(first), *named, b"DATA"]
         reply = await self._begin()
         if reply.code >= 300:
-            return Taken(outcome_of_reply("mail", reply))
+            return outcome_of_reply("mail", reply)
         self._heard("mail", reply.text)
         self._stage = "rcpt"
-        left = await self._name_recipients()
+        self._left = await self._name_recipients()
         self._stage = "data"
-        return Taken(await self._hand_over(first, rest), left)
+        return await self._hand_over(first, rest)
 
     async def _begin(self) -> Reply:
         """Raises Stale, or ConnectionLost."""
@@ -163,16 +169,16 @@ class Transaction:
         self._answered += 1
         return reply
 
-    def _lost(self, words: str) -> Taken:
+    def _lost(self, words: str) -> Outcome:
         what = "the answer to the content was lost" if self._may_be_sent else "lost before the content was sent"
         self.stumbled = self._said > self._answered and not self._one_at_a_time
         return self._broken_off(f"{what}: {words}")
 
-    def _broken_off(self, words: str) -> Taken:
+    def _broken_off(self, words: str) -> Outcome:
         """It is over, and the connection with it. Before the last line of the content nothing was sent."""
         self._connection.close()
         kind = OutcomeKind.UNCONFIRMED if self._may_be_sent else OutcomeKind.TRANSIENT
-        return Taken(replace(outcome_of_failure(self._stage, words), kind=kind, recipients=self._refusals))
+        return replace(outcome_of_failure(self._stage, words), kind=kind, recipients=self._refusals)
 
     # ---- the envelope
 

@@ -288,6 +288,24 @@ async def test_those_whom_the_server_takes_no_more_go_in_the_next_transaction(re
     assert len(server.contents) == 2
 
 
+# what becomes of the content for r0 and r1 -> kind, and what they are told
+@pytest.mark.parametrize(
+    ("replies", "kind", "told"),
+    [
+        ({"content": [DROP]}, OutcomeKind.UNCONFIRMED, None),
+        ({"content": [HANG]}, OutcomeKind.UNCONFIRMED, None),
+        ({"upload": ("552 5.3.4 too large", DROP)}, OutcomeKind.TRANSIENT, REFUSED),
+    ],
+)
+async def test_those_whom_the_server_takes_no_more_wait_whatever_becomes_of_the_content(replies, kind, told):
+    content = streamed(*LARGE).content if "upload" in replies else SUBMISSION.content
+    three = replace(MANY, recipients=MANY.recipients[:3], content=content, seconds=0.5)
+    refusal = {"rcpt to:<r2@example.com>": TOO_MANY, "connect": ["220 test", "421 busy"]}
+    async with smtp_server(replies | refusal) as server:
+        outcome = await submit(server, three)
+    assert (outcome.kind, verdicts(outcome)[:3]) == (kind, [told, told, WAITS])
+
+
 async def test_transaction_that_is_refused_for_its_recipients_is_halved():
     async with smtp_server({"content": ["554 5.5.3 too many recipients"]}) as server:
         outcome = await submit(server, MANY)
