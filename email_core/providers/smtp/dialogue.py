@@ -106,6 +106,8 @@ class Dialogue(asyncio.Protocol):
     def _take_reply(self, code: int, text: bytes) -> None:
         self._lines = []
         if len(self._replies) >= self.awaited:
+            if self.awaited > 1:
+                self._replies.clear()  # any of them may be the one too many
             return self.end("the server said something unasked: nobody knows what its next reply would be to")
         self._replies.append(Reply.of(code, text.decode(errors="surrogateescape")))
         return self._wake()

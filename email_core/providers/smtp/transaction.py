@@ -134,7 +134,7 @@ class Transaction:
         named = [b"RCPT TO:<%b>" % recipient.encode() for recipient in self._recipients]
         self._commands = [self._mail_command(first), *named, b"DATA"]
         reply = await self._begin()
-        if reply.code >= 300:
+        if reply.code >= 400:
             return outcome_of_reply("mail", reply)
         self._heard("mail", reply.text)
         self._stage = "rcpt"
@@ -159,15 +159,22 @@ class Transaction:
 
     async def _answer(self, number: int) -> Reply:
         """To one of the commands, which is said now where it was not yet, and with it those behind it. Raises
-        ConnectionLost."""
+        ConnectionLost; also where it can be no answer to this one: then those before it may be others' answers too."""
         if number >= self._said:
             most = 1 if self._one_at_a_time else MOST_IN_ONE_GO
             together = self._commands[number : number + most]
             self._connection.say(together)
             self._said = number + len(together)
         reply = await self._connection.hear()
+        if not self._fits(number, reply):
+            self._accepted, self._refused = {}, {}
+            raise ConnectionLost(f"{reply.code} is no answer to {self._commands[number][:4].decode()}")
         self._answered += 1
         return reply
+
+    def _fits(self, number: int, reply: Reply) -> bool:
+        is_data = number == len(self._commands) - 1
+        return reply.code >= 400 or (reply.code == 354 if is_data else reply.code < 300)
 
     def _lost(self, words: str) -> Outcome:
         what = "the answer to the content was lost" if self._may_be_sent else "lost before the content was sent"

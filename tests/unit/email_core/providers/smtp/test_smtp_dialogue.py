@@ -97,6 +97,16 @@ async def test_word_that_nobody_asked_for_answers_nothing_that_is_asked_later():
         await one.reply()
 
 
+@pytest.mark.parametrize(("asked", "trusted"), [(1, 1), (2, 0)])
+async def test_one_reply_too_many_makes_those_to_several_commands_worthless(asked, trusted):
+    one = talking(asked)
+    one.data_received(b"250 OK\r\n" * (asked + 1))
+    for _ in range(trusted):
+        assert await one.reply() == (250, "250 OK")
+    with pytest.raises(ConnectionLost, match="unasked"):
+        await one.reply()
+
+
 @pytest.mark.parametrize("ends", [Dialogue.eof_received, lambda one: one.connection_lost(OSError("reset by peer"))])
 async def test_replies_before_the_end_are_heard(ends):
     one = talking(2)

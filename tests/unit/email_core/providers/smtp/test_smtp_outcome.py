@@ -79,6 +79,7 @@ OURS = [
     ("mail", "the server takes 10 octets (SIZE); the message has 11"),
     ("mail", "lost before the content was sent: timed out: no answer within 60 s"),
     ("data", "lost before the content was sent: timed out: the server did not take the content"),
+    ("data", "lost before the content was sent: 250 is no answer to DATA"),
     ("data", "the answer to the content was lost: 334 says nothing of it"),
     ("data", "the content could not be read from the storage"),
 ]

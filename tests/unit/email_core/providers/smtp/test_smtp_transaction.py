@@ -11,7 +11,7 @@ import pytest
 
 from email_core.content import InlineContent
 from email_core.errors import StorageUnavailable
-from email_core.providers.base import Outcome, OutcomeKind, RecipientVerdict, Submission
+from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, RecipientVerdict, Submission
 from email_core.providers.smtp import connection, pool, transaction
 from email_core.providers.smtp.transaction import DotStuffing
 from email_core.providers.verdict import LATER
@@ -425,6 +425,23 @@ async def test_recipient_refused_before_the_connection_was_lost_stays_refused():
         outcome = await submit(server)
     assert outcome.kind is OutcomeKind.TRANSIENT
     assert {address: one.verdict for address, one in outcome.recipients.items()} == {"bob@example.com": REFUSED}
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"mail": ["250 of another email\r\n250 OK"], "rcpt": ["550 5.1.1 unknown"]},
+        {"mail": ["354 go on"]},
+        {"rcpt": ["550 5.1.1 unknown", "334 go on"]},
+        {"rcpt": ["550 5.1.1 unknown"], "data": ["250 OK"]},
+    ],
+)
+async def test_nobody_is_refused_by_a_server_that_is_out_of_step(replies):
+    async with smtp_server(replies) as server:
+        with provider(server) as one:
+            outcome, then = await one.submit(SUBMISSION), await one.submit(SUBMISSION)
+    assert (outcome.kind, outcome.recipients) == (OutcomeKind.TRANSIENT, {})
+    assert (then.kind in HANDED_OVER, server.connections, len(server.contents)) == (True, 2, 1)
 
 
 async def test_sign_in_refused_in_a_later_part_is_what_the_outcome_tells():
