@@ -62,6 +62,22 @@ SECTION = Section(
             ),
         ),
         entry(
+            "smtp-out-of-step",
+            Category.TRANSIENT,
+            Retry.SOON,
+            "The server's answers do not follow the commands",
+            "One answer was to nothing that was said, or to something else, so that none of them can be trusted.",
+            "Nothing now: the email is tried again, one command at a time. If it stays so, ask whoever runs the server, or "
+            "the firewall before it, whether it takes several commands in one go (PIPELINING) as it says.",
+            Match(
+                no_reply=True,
+                text=(
+                    r"\d is no answer to (?:mail|rcpt|data)\b|the server said something unasked",
+                    r"a reply that is too long|\d came before the content's end",
+                ),
+            ),
+        ),
+        entry(
             "smtp-out-of-space",
             Category.TRANSIENT,
             Retry.SOON,

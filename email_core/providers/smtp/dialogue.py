@@ -21,6 +21,7 @@ class Dialogue(asyncio.Protocol):
         self._transport = transport
         self._rest = b""  # of a line that is not whole yet
         self._lines: list[bytes] = []  # of a reply that is not whole yet
+        self._taken = 0  # octets of them
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._is_full = False
@@ -34,8 +35,8 @@ class Dialogue(asyncio.Protocol):
 
     @property
     def has_news(self) -> bool:
-        """Whether `reply` has one, or that there will be none, without waiting."""
-        return bool(self._replies) or self._end is not None
+        """Whether `reply` has one, or that there will be none."""
+        return bool(self._replies) or not self.is_open
 
     def say(self, octets: bytes, replies: int) -> None:
         """Once it is over, it goes nowhere: whoever hears the reply is told."""
@@ -89,7 +90,7 @@ class Dialogue(asyncio.Protocol):
         for line in lines:
             if self._end is None:
                 self._take(line)
-        if len(self._rest) + sum(map(len, self._lines)) > LONGEST_REPLY:
+        if len(self._rest) + self._taken > LONGEST_REPLY:
             self.end("a reply that is too long")
 
     def _take(self, line: bytes) -> None:
@@ -99,12 +100,13 @@ class Dialogue(asyncio.Protocol):
         if not 200 <= code < 600:
             return self.end(f"the server answered {code}, which is no reply to this")
         self._lines.append(line[4:].strip())
+        self._taken += len(line)
         if line[3:4] != b"-":
             self._take_reply(code, b"\n".join(self._lines))
         return None
 
     def _take_reply(self, code: int, text: bytes) -> None:
-        self._lines = []
+        self._lines, self._taken = [], 0
         if len(self._replies) >= self.awaited:
             if self.awaited > 1:
                 self._replies.clear()  # any of them may be the one too many

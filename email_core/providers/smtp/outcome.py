@@ -14,7 +14,7 @@ PROVIDER = "smtp"
 Part = tuple[tuple[str, ...], Outcome]  # recipients who shared a transaction, and what became of it
 Refusal = tuple[RecipientReply, Outcome]  # of one recipient, and what it means where nobody else is left
 NO_TURN = RecipientReply(RecipientVerdict.LATER, "it had no turn in this attempt")
-_TOO_MANY_RECIPIENTS = re.compile(r"[45]\.5\.3\b|too many recipients", re.IGNORECASE)
+_TOO_MANY_RECIPIENTS = re.compile(r"(?<![\d.])[45]\.5\.3(?![\d.]*\d)|too many recipients", re.IGNORECASE)
 
 
 class Reply(NamedTuple):

@@ -79,7 +79,7 @@ async def test_what_is_no_reply_ends_it_and_those_before_it_are_heard(octets, wo
     assert not one.is_open
 
 
-@pytest.mark.parametrize("octets", [b"x" * 100, b"250-x\r\n" * 100])
+@pytest.mark.parametrize("octets", [b"x" * 100, b"250-x\r\n" * 100, b"250-\r\n" * 100])
 async def test_reply_without_an_end_ends_it(octets, monkeypatch):
     monkeypatch.setattr(dialogue, "LONGEST_REPLY", 99)
     one = talking(1)
@@ -115,6 +115,12 @@ async def test_replies_before_the_end_are_heard(ends):
     assert await one.reply() == (552, "552 too large")
     with pytest.raises(ConnectionLost, match="Connection lost"):
         await one.reply()
+
+
+async def test_broken_transport_is_news_before_it_says_so():
+    one = talking(1)
+    one._transport.abort()
+    assert one.has_news
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,10 @@ def test_failure_that_does_not_mend_itself_waits_for_an_administrator():
         ("452 4.5.3 Too many recipients", True),
         ("550 5.5.3 no more", True),
         ("452 Error: TOO MANY RECIPIENTS", True),
+        ("452 4.5.3: no more", True),
         ("452 4.3.1 Insufficient system storage", False),
+        ("554 5.7.1 Client host [10.14.5.3] blocked", False),
+        ("554 5.7.1 Client host [4.5.3.10] blocked", False),
         ("250 2.1.5 not too many recipients", False),
     ],
 )
