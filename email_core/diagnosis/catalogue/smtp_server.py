@@ -67,8 +67,8 @@ SECTION = Section(
             Retry.SOON,
             "The server's answers do not follow the commands",
             "One answer was to nothing that was said, or to something else, so that none of them can be trusted.",
-            "Nothing now: the email is tried again, one command at a time. If it stays so, ask whoever runs the server, or "
-            "the firewall before it, whether it takes several commands in one go (PIPELINING) as it says.",
+            "Nothing now: the email is tried again, one command at a time. If it stays so, ask whoever runs the server "
+            "or a firewall before it whether it takes several commands in one go (PIPELINING), as it says.",
             Match(
                 no_reply=True,
                 text=(

@@ -36,6 +36,7 @@ MOST_IN_ONE_GO = 50  # commands: 13 KB with the longest addresses, so that neith
 WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits in memory for a slow server
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
 
+UTF_8 = "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"
 EIGHT_BIT = "the server does not offer 8BITMIME, which the content needs: it has octets beyond ASCII"
 
 TimeLeft = Callable[[], float]  # seconds
@@ -128,6 +129,7 @@ class Transaction:
 
     async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
         self._one_at_a_time = self._one_at_a_time or not self._connection.offers("pipelining")
+        self._refuse_unnameable(first)
         refusal = self._refused_before_mail(first)
         if refusal is not None:
             return refusal
@@ -189,10 +191,20 @@ class Transaction:
 
     # ---- the envelope
 
+    def _refuse_unnameable(self, first: bytes) -> None:
+        """Recipients whose address the server cannot be told, where the others can have the email without them: no
+        header has their address."""
+        if self._connection.offers("smtputf8") or needs_smtputf8(self._sender, (), first):
+            return
+        named = tuple(filter(str.isascii, self._recipients))
+        if named:
+            refusal = RecipientReply(RecipientVerdict.REFUSED, UTF_8), self._unfit(UTF_8)
+            self._refused = {one: refusal for one in self._recipients if one not in named}
+            self._recipients = named
+
     def _refused_before_mail(self, first: bytes) -> Outcome | None:
         if self._needs_smtputf8(first) and not self._connection.offers("smtputf8"):
-            words = "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"
-            return self._unfit(words)
+            return self._unfit(UTF_8)
         if not (first.isascii() or self._takes_8_bit):
             return self._unfit(EIGHT_BIT)
         size, limit = self._submission.content.size, self._connection.size_limit

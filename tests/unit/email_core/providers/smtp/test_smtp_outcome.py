@@ -72,7 +72,7 @@ OURS = [
     ("credential", f"no token to sign in with: {entra.UNREACHABLE}: ConnectionError"),
     ("connect", pool.BUSY),
     ("tls", connection._EXPOSED),
-    ("mail", "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"),
+    ("mail", transaction.UTF_8),
     ("mail", transaction.EIGHT_BIT),
     ("connect", "timed out: no connection in the time that was left"),
     ("rcpt", "lost before the content was sent: timed out: there was no time left"),

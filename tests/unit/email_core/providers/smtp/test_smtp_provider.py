@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 
 import pytest
 
@@ -218,6 +219,26 @@ async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
         outcome = await submit(server, submission)
     assert outcome.kind is OutcomeKind.PERMANENT
     assert "SMTPUTF8" in outcome.reply
+
+
+# of bob and of jörg, whom no header names or one does -> what becomes of the email, and of jörg
+@pytest.mark.parametrize(
+    ("recipients", "head", "kind", "told"),
+    [
+        (("bob@example.com", "jörg@example.com"), "Subject: x", OutcomeKind.PARTLY_DELIVERED, RecipientVerdict.REFUSED),
+        (("bob@example.com", "jörg@example.com"), "To: jörg@example.com", OutcomeKind.PERMANENT, None),
+        (("jörg@example.com",), "Subject: x", OutcomeKind.PERMANENT, None),
+    ],
+)
+async def test_address_that_the_server_cannot_be_told_is_refused_and_the_others_get_the_email(
+    recipients, head, kind, told
+):
+    content = InlineContent(f"{head}\r\n\r\n".encode())
+    async with smtp_server(extensions=()) as server:
+        outcome = await submit(server, replace(SUBMISSION, recipients=recipients, content=content))
+    verdict = outcome.recipients.get("jörg@example.com")
+    assert (outcome.kind, verdict and verdict.verdict) == (kind, told)
+    assert server.steps.count("RCPT") == (kind is OutcomeKind.PARTLY_DELIVERED)
 
 
 @pytest.mark.parametrize(
