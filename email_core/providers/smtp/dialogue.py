@@ -108,7 +108,7 @@ class Dialogue(asyncio.Protocol):
     def _take_reply(self, code: int, text: bytes) -> None:
         self._lines, self._taken = [], 0
         if len(self._replies) >= self.awaited:
-            if self.awaited > 1:
+            if self.awaited > 1 and code != 421:  # that may come at any time (RFC 5321, 3.8)
                 self._replies.clear()  # any of them may be the one too many
             return self.end("the server said something unasked: nobody knows what its next reply would be to")
         self._replies.append(Reply.of(code, text.decode(errors="surrogateescape")))

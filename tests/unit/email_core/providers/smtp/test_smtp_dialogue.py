@@ -97,10 +97,10 @@ async def test_word_that_nobody_asked_for_answers_nothing_that_is_asked_later():
         await one.reply()
 
 
-@pytest.mark.parametrize(("asked", "trusted"), [(1, 1), (2, 0)])
-async def test_one_reply_too_many_makes_those_to_several_commands_worthless(asked, trusted):
+@pytest.mark.parametrize(("asked", "more", "trusted"), [(1, b"250 OK", 1), (2, b"250 OK", 0), (2, b"421 bye", 2)])
+async def test_one_reply_too_many_makes_those_to_several_commands_worthless(asked, more, trusted):
     one = talking(asked)
-    one.data_received(b"250 OK\r\n" * (asked + 1))
+    one.data_received(b"250 OK\r\n" * asked + more + b"\r\n")
     for _ in range(trusted):
         assert await one.reply() == (250, "250 OK")
     with pytest.raises(ConnectionLost, match="unasked"):
