@@ -48,6 +48,13 @@ async def test_starttls_is_used_before_anything_is_said(server_tls, trusted):
     assert server.steps == ["EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT", "RCPT", "DATA"]
 
 
+async def test_what_is_said_in_clear_text_behind_starttls_offers_nothing(server_tls, trusted):
+    """Whoever is in between may say it (RFC 3207, 4.2)."""
+    forged = "220 go on\r\n250-forged\r\n250 SIZE 1"
+    async with smtp_server({"starttls": forged}, tls=server_tls) as server:
+        assert (await submit(server, "starttls", certificate_authority=trusted)).kind is OutcomeKind.DELIVERED
+
+
 async def test_implicit_tls_delivers(server_tls, trusted):
     async with smtp_server(implicit_tls=server_tls) as server:
         assert (await submit(server, "tls", certificate_authority=trusted)).kind is OutcomeKind.DELIVERED
