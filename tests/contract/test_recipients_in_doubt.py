@@ -12,7 +12,7 @@ from email_core.assembly import Subsystem, connect
 from email_core.caller import LOCAL
 from email_core.delivery import LEASE
 from email_core.delivery_state import Status
-from email_core.errors import IllegalTransition, LostRace
+from email_core.errors import IllegalTransition, LostRace, StorageUnavailable
 from email_core.message import Address, Message
 from email_core.outbox import Order
 from email_core.parameters import Parameters
@@ -22,11 +22,15 @@ from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.base import Doorbell, Stores
 from email_core.stores.memory import memory_stores
 from tests.support.emails import Clock
-from tests.support.smtp_server import DROP, HANG, SmtpServer, provider, smtp_server
+from tests.support.smtp_server import DROP, EXTENSIONS, HANG, SmtpServer, provider, smtp_server
 from tests.support.storage import all_azure_stores
 
 NAMES = "abcdef"  # two in each transaction
 GOT, LOST = "250 OK", DROP  # what is said to a transaction's content
+_RCPT = {
+    "too many": [GOT, GOT, "452 4.5.3 too many recipients"] * 3,
+    "refusals": [GOT, GOT, *["450 4.2.0 later"] * 4],
+}
 SENT, SENDING, UNSENT = Status.SENT, Status.SENDING, Status.UNSENT
 
 
@@ -83,11 +87,15 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
 
 
 @asynccontextmanager
-async def world(stores: Stores, *answers: str, policy: str = "hold") -> AsyncIterator[World]:
+async def world(
+    stores: Stores, *answers: str, policy: str = "hold", limited_by: str = "settings"
+) -> AsyncIterator[World]:
     """With an email accepted. Without `answers`, a and b are accepted, c and d may be, and e and f have no turn."""
     clock = Clock()
-    async with smtp_server({"content": [*(answers or (GOT, LOST))]}) as server:
-        with provider(server, most_recipients=2) as smtp:
+    replies = {"content": [*(answers or (GOT, LOST))], "rcpt": _RCPT.get(limited_by, [])}
+    extensions = (*EXTENSIONS, *["LIMITS RCPTMAX=2"] * (limited_by == "ehlo"))
+    async with smtp_server(replies, extensions) as server:
+        with provider(server, most_recipients=2 if limited_by == "settings" else None) as smtp:
             one = World(connected(stores, smtp, policy, clock), server, clock)
             await one.accept()
             yield one
@@ -198,11 +206,45 @@ async def test_worker_that_died_leaves_in_doubt_whose_turn_it_was(stores, answer
     assert one.got == dict.fromkeys(NAMES, 1)
 
 
+@pytest.mark.parametrize(
+    ("limited_by", "answers", "known"),
+    [
+        ("ehlo", (HANG,), "Send Send (Unse) (Unse) (Unse) (Unse)"),
+        ("ehlo", (GOT, HANG), "Sent Sent Send Send (Unse) (Unse)"),
+        ("too many", (HANG,), "Send Send (Unse) (Unse) (Unse) (Unse)"),
+        ("too many", (GOT, HANG), "Sent Sent Send Send (Unse) (Unse)"),
+        ("refusals", (HANG,), "Send Send (Unse) (Unse) (Unse) (Unse)"),
+    ],
+)
+async def test_worker_that_died_leaves_nobody_in_doubt_whom_the_server_did_not_take(stores, limited_by, answers, known):
+    async with world(stores, *answers, limited_by=limited_by) as one:
+        assert fates(await died(one, stores, len(answers))) == known
+        await one.answer()
+        await one.core.outbox.mark_sent(one.bell.email_id)
+        assert (await one.answer()).status is SENT
+    assert (one.got["a"], one.got["b"], set(one.got)) == (1, 1, set(NAMES))
+
+
 async def test_worker_that_died_leaves_nobody_out_and_those_accepted_get_it_once(stores):
     async with world(stores, GOT, HANG, policy="resend") as one:
         await died(one, stores, 2)
         record = await one.answer()
     assert (record.status, one.got) == (SENT, {"a": 1, "b": 1, "c": 2, "d": 2, "e": 1, "f": 1})
+
+
+@pytest.mark.parametrize("error", [LostRace, StorageUnavailable])
+async def test_content_is_not_sent_where_it_cannot_be_kept_whose_turn_it_is(stores, error):
+    async with world(stores, limited_by="ehlo") as one:
+        update = stores.emails.update
+
+        async def fails_once_named(stored, record):
+            if "DATA" in one.server.steps and record.status is SENDING:
+                raise error("test")
+            return await update(stored, record)
+
+        stores.emails.update = fails_once_named
+        record = await one.answer()
+    assert (record.status, one.server.contents, record.in_doubt) == (UNSENT, [], False)
 
 
 async def test_part_is_not_begun_by_a_worker_whose_email_another_one_took_over(stores):

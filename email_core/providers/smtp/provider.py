@@ -112,14 +112,16 @@ class SmtpProvider(Provider):
         self, submission: Submission, before: Sequence[Part], recipients: tuple[str, ...], time_left: TimeLeft
     ) -> Taken:
         """Raises TooMany. One of several is begun when those before it are kept: a worker may die in it."""
+        told = replies_of(before)
+        part = replace(submission, keep_progress=lambda more, turn: submission.keep_progress({**told, **more}, turn))
         if len(recipients) < len(submission.recipients):
             try:
-                await submission.keep_progress(replies_of(before), recipients)
+                await part.keep_progress({}, recipients)
             except LostRace:
                 return Taken(outcome_of_failure("mail", "another worker has it now"))
             except StorageUnavailable:
                 return Taken(outcome_of_failure("mail", "the storage did not answer before the email was handed over"))
-        return await self._transaction(submission, recipients, time_left)
+        return await self._transaction(part, recipients, time_left)
 
     async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:
         """Raises TooMany."""
@@ -143,10 +145,9 @@ class SmtpProvider(Provider):
         heard: Heard = unheard,
     ) -> Taken:
         """Raises Stale or TooMany."""
-        here = recipients[: connection.most_recipients]
         sender = self._settings.envelope_sender or submission.sender
         slowly = self._clock() < self._one_at_a_time_until
-        transaction = Transaction(connection, submission, sender, here, time_left, heard, one_at_a_time=slowly)
+        transaction = Transaction(connection, submission, sender, recipients, time_left, heard, one_at_a_time=slowly)
         try:
             taken = await transaction.run()
         except BaseException:
@@ -155,7 +156,7 @@ class SmtpProvider(Provider):
         if transaction.stumbled:
             self._speak_slowly()
         self._pool.give_back(connection)
-        return Taken(taken.outcome, (*taken.left, *recipients[len(here) :]))
+        return taken
 
     def _speak_slowly(self) -> None:
         """The next try is made as if the server offered no pipelining: some only say that they can."""

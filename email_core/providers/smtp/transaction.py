@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from email_core.content import Content, InlineContent
-from email_core.errors import StorageUnavailable
+from email_core.errors import LostRace, StorageUnavailable
 from email_core.logs import where
 from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict, Submission
 from email_core.providers.smtp.connection import COMMAND_SECONDS, AnsweredEarly, Connection, Heard
@@ -81,7 +81,7 @@ class Transaction:
         self.stumbled = False
         self._submission = submission
         self._sender = sender
-        self._recipients = recipients
+        self._recipients = recipients[: connection.most_recipients]
         self._time_left = time_left
         self._heard = heard
         self._stage = "mail"
@@ -89,7 +89,7 @@ class Transaction:
         self._commands: list[bytes] = []  # MAIL, a RCPT for each recipient, DATA
         self._said = self._answered = 0  # how many of them
         self._may_be_sent = False
-        self._left: tuple[str, ...] = ()
+        self._beyond = self._left = recipients[len(self._recipients) :]  # of what the server takes in one transaction
         self._accepted: dict[str, RecipientReply] = {}
         self._refused: dict[str, tuple[RecipientReply, Outcome]] = {}
 
@@ -114,8 +114,10 @@ class Transaction:
             return self._lost(str(error))
         except TimeoutError:
             return self._lost("timed out: there was no time left")
+        except LostRace:
+            return self._broken_off("another worker has it now")
         except StorageUnavailable:
-            return self._broken_off("the content could not be read from the storage")
+            return self._broken_off("the storage did not answer before the email was handed over")
         except Exception as error:  # noqa: BLE001 - earlier transactions of this email must not be forgotten for it
             logger.error("an SMTP transaction raised: %s", where(error))
             return self._broken_off(f"internal error: {type(error).__name__}")
@@ -140,7 +142,7 @@ class Transaction:
             return outcome_of_reply("mail", reply)
         self._heard("mail", reply.text)
         self._stage = "rcpt"
-        self._left = await self._name_recipients()
+        self._left = (*await self._name_recipients(), *self._beyond)
         self._stage = "data"
         return await self._hand_over(first, rest)
 
@@ -266,6 +268,8 @@ class Transaction:
         reply = await self._answer(len(self._commands) - 1)
         if reply.code != 354:
             return self._refusal(reply)
+        if self._left or self._refused:  # they are not in doubt where the worker dies from here on
+            await self._submission.keep_progress({}, tuple(self._accepted))
         self._connection.begin_content()
         last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
         return await self._end(stuffing.stuffed(last) + stuffing.end())
