@@ -5,13 +5,13 @@ import logging
 import math
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.logs import where
-from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, Steps, Submission
+from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, RecipientReply, Steps, Submission
 from email_core.providers.entra import Identity
 from email_core.providers.features import Features
 from email_core.providers.smtp.authentication import sign_in_of
@@ -112,16 +112,16 @@ class SmtpProvider(Provider):
         self, submission: Submission, before: Sequence[Part], recipients: tuple[str, ...], time_left: TimeLeft
     ) -> Taken:
         """Raises TooMany. One of several is begun when those before it are kept: a worker may die in it."""
-        told = replies_of(before)
-        part = replace(submission, keep_progress=lambda more, turn: submission.keep_progress({**told, **more}, turn))
+        if before:
+            submission = _after(before, submission)
         if len(recipients) < len(submission.recipients):
             try:
-                await part.keep_progress({}, recipients)
+                await submission.keep_progress({}, recipients)
             except LostRace:
                 return Taken(outcome_of_failure("mail", "another worker has it now"))
             except StorageUnavailable:
                 return Taken(outcome_of_failure("mail", "the storage did not answer before the email was handed over"))
-        return await self._transaction(part, recipients, time_left)
+        return await self._transaction(submission, recipients, time_left)
 
     async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:
         """Raises TooMany."""
@@ -203,6 +203,16 @@ class SmtpProvider(Provider):
             server, port = self._settings.server, self._settings.port
             raise NotConnected(replace(outcome_of_network("connect", error, server, port), stage="resolve")) from error
         return ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _after(before: Sequence[Part], submission: Submission) -> Submission:
+    """With its progress, the parts' before it is kept."""
+    told = replies_of(before)
+
+    async def keep_progress(more: Mapping[str, RecipientReply], turn: tuple[str, ...]) -> None:
+        await submission.keep_progress({**told, **more}, turn)
+
+    return replace(submission, keep_progress=keep_progress)
 
 
 def _no_end() -> float:

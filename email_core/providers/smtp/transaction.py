@@ -131,7 +131,6 @@ class Transaction:
 
     async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
         self._one_at_a_time = self._one_at_a_time or not self._connection.offers("pipelining")
-        self._refuse_unnameable(first)
         refusal = self._refused_before_mail(first)
         if refusal is not None:
             return refusal
@@ -193,20 +192,11 @@ class Transaction:
 
     # ---- the envelope
 
-    def _refuse_unnameable(self, first: bytes) -> None:
-        """Recipients whose address the server cannot be told, where the others can have the email without them: no
-        header has their address."""
-        if self._connection.offers("smtputf8") or needs_smtputf8(self._sender, (), first):
-            return
-        named = tuple(filter(str.isascii, self._recipients))
-        if named:
-            refusal = RecipientReply(RecipientVerdict.REFUSED, UTF_8), self._unfit(UTF_8)
-            self._refused = {one: refusal for one in self._recipients if one not in named}
-            self._recipients = named
-
     def _refused_before_mail(self, first: bytes) -> Outcome | None:
         if self._needs_smtputf8(first) and not self._connection.offers("smtputf8"):
-            return self._unfit(UTF_8)
+            self._refuse_unnameable()
+            if self._needs_smtputf8(first):
+                return self._unfit(UTF_8)
         if not (first.isascii() or self._takes_8_bit):
             return self._unfit(EIGHT_BIT)
         size, limit = self._submission.content.size, self._connection.size_limit
@@ -214,6 +204,14 @@ class Transaction:
             words = f"the server takes {limit} octets (SIZE); the message has {size}"
             return self._unfit(words)
         return None
+
+    def _refuse_unnameable(self) -> None:
+        """Recipients whose address the server cannot be told, where there are others, who can have the email."""
+        named = tuple(filter(str.isascii, self._recipients))
+        if named:
+            refusal = RecipientReply(RecipientVerdict.REFUSED, UTF_8), self._unfit(UTF_8)
+            self._refused = {one: refusal for one in self._recipients if one not in named}
+            self._recipients = named
 
     def _unfit(self, words: str) -> Outcome:
         return Outcome(kind=OutcomeKind.PERMANENT, reply=words, recipients=self._refusals, stage=self._stage)

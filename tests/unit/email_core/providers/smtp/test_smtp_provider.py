@@ -226,7 +226,12 @@ async def test_non_ascii_mailbox_is_sent_where_the_server_takes_it():
     ("recipients", "head", "kind", "told"),
     [
         (("bob@example.com", "jörg@example.com"), "Subject: x", OutcomeKind.PARTLY_DELIVERED, RecipientVerdict.REFUSED),
-        (("bob@example.com", "jörg@example.com"), "To: jörg@example.com", OutcomeKind.PERMANENT, None),
+        (
+            ("bob@example.com", "jörg@example.com"),
+            "To: jörg@example.com",
+            OutcomeKind.PERMANENT,
+            RecipientVerdict.REFUSED,
+        ),
         (("jörg@example.com",), "Subject: x", OutcomeKind.PERMANENT, None),
     ],
 )
