@@ -2,13 +2,16 @@
 
 Its immutable id is kept before it is sent: after a lost answer Graph is asked what became of it, and what is still a
 draft is sent, not made again. While its files are on their way the id is kept as `unfinished`: where the worker dies
-then, the next attempt deletes that draft and makes another.
+then, the next attempt deletes that draft and makes another. So it does where the draft is for others than the email
+goes to now: it was made before mail was redirected, or while it was.
 """
 
 import asyncio
 import base64
+import hashlib
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from email_core.diagnosis import diagnose
@@ -24,6 +27,7 @@ from email_core.providers.graph.upload import Pause, Upload
 IMMUTABLE_IDS = {"Prefer": 'IdType="ImmutableId"'}  # else an id changes when the draft moves to Sent Items
 UNFINISHED = "unfinished:"  # before the kept id of a draft that nobody has sent, as its files are not all there
 
+_FOR = "~"  # between a kept id and for whom the draft is
 # As Graph writes ids. They become a part of addresses: one with dots in it could lead elsewhere.
 _ID = re.compile(r"[A-Za-z0-9+/=_-]+")
 
@@ -53,11 +57,12 @@ class Draft:
         handle = self._submission.handle
         if not handle:
             return await self._make_and_send()
-        if handle.startswith(UNFINISHED):
-            await self._delete(handle.removeprefix(UNFINISHED))
+        draft = draft_of(handle)
+        if handle != handle_of(draft, self._submission.recipients):
+            await self._delete(draft)
             return await self._make_and_send()
         try:
-            return await self._send(handle)
+            return await self._send(draft)
         except Refused as refused:
             if refused.answer is None or refused.answer.error_code != "ErrorItemNotFound":
                 raise
@@ -76,7 +81,7 @@ class Draft:
                 await self._submission.keep_handle(UNFINISHED + draft)
             upload = Upload(self._client, self._mailbox, draft, self._trace, pause=self._pause)
             await upload.run(self._submission.content, files)
-            await self._submission.keep_handle(draft)
+            await self._submission.keep_handle(handle_of(draft, self._submission.recipients))
         except LostRace:  # another worker has the email
             await self._delete(draft)
             return Outcome(kind=OutcomeKind.TRANSIENT, reply="another worker has it now", stage="request")
@@ -130,6 +135,16 @@ class Draft:
 
     async def _delete(self, draft: str) -> None:
         await delete_draft(self._client, self._mailbox, draft, self._trace)
+
+
+def handle_of(draft: str, recipients: Sequence[str]) -> str:
+    """What is kept of a draft that can be sent."""
+    return f"{draft}{_FOR}{hashlib.sha256(' '.join(recipients).encode()).hexdigest()[:16]}"
+
+
+def draft_of(handle: str) -> str:
+    """The draft's id, finished or not."""
+    return handle.removeprefix(UNFINISHED).partition(_FOR)[0]
 
 
 async def delete_draft(client: GraphClient, mailbox: str, draft: str, trace: Trace) -> None:

@@ -20,7 +20,7 @@ from email_core.providers.base import BEFORE_MAIL, Envelope, Outcome, OutcomeKin
 from email_core.providers.entra import Tokens
 from email_core.providers.features import Features
 from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
-from email_core.providers.graph.draft import IMMUTABLE_IDS, UNFINISHED, Draft, delete_draft
+from email_core.providers.graph.draft import IMMUTABLE_IDS, UNFINISHED, Draft, delete_draft, draft_of
 from email_core.providers.graph.json_message import json_message
 from email_core.providers.graph.large import MOST_INSIDE
 from email_core.providers.graph.outcome import Refused, asks_for_less
@@ -113,7 +113,7 @@ class GraphProvider(Provider):
         async with self._slots.slot(mailbox) as still_in_use:
             trace = Trace(still_in_use)
             if await self._proof_of_draft(mailbox, handle, trace) is Proof.NOT_SENT:
-                await delete_draft(self._client, mailbox, handle.removeprefix(UNFINISHED), trace)
+                await delete_draft(self._client, mailbox, draft_of(handle), trace)
 
     def _steps(self, submission: Submission | None) -> Steps:
         return Steps(("credential", *("request",) * bool(submission)), time.monotonic)
@@ -199,10 +199,10 @@ class GraphProvider(Provider):
             return Proof.NONE
         return await self._proof_of_sent_items(mailbox, envelope, trace)
 
-    async def _proof_of_draft(self, mailbox: str, draft: str, trace: Trace) -> Proof:
-        if draft.startswith(UNFINISHED):
+    async def _proof_of_draft(self, mailbox: str, handle: str, trace: Trace) -> Proof:
+        if handle.startswith(UNFINISHED):
             return Proof.NOT_SENT
-        path = f"{message_path(mailbox, draft)}?$select=isDraft"
+        path = f"{message_path(mailbox, draft_of(handle))}?$select=isDraft"
         answer = await self._client.call("proof", "GET", path, trace=trace, wanted={200, 404}, headers=IMMUTABLE_IDS)
         is_draft = answer.member("isDraft")
         if answer.status == 404 or not isinstance(is_draft, bool):

@@ -14,7 +14,7 @@ from email_core.provider_pause import is_refusal
 from email_core.providers.base import OutcomeKind, Proof
 from email_core.providers.graph import upload
 from email_core.providers.graph.client import Trace
-from email_core.providers.graph.draft import UNFINISHED, Draft
+from email_core.providers.graph.draft import UNFINISHED, Draft, handle_of
 from email_core.providers.graph.upload import RANGE
 from tests.fakes.graph import AFTER, BEFORE, HANG, READ, SEND, fault, refused_token, throttled
 from tests.fakes.https import Response
@@ -102,7 +102,8 @@ async def test_immutable_id_is_kept_right_before_it_is_sent():
         keeper = Keeper(server)
         await submit(server, keeper=keeper)
     draft = next(iter(server.drafts))
-    assert keeper.kept == [(f"{UNFINISHED}{draft}", "draft"), (draft, "attach")]
+    ready = handle_of(draft, LARGE_MAIL.recipients)
+    assert keeper.kept == [(f"{UNFINISHED}{draft}", "draft"), (ready, "attach")]
     assert "Changing" not in draft
 
 
@@ -323,6 +324,17 @@ async def test_what_is_still_a_draft_is_sent_as_it_is():
     assert (len(server.sent), server.calls("draft"), server.calls("session")) == (1, 1, 1)
 
 
+async def test_draft_for_others_than_the_email_goes_to_now_is_made_anew():
+    """As where all mail is redirected since the last attempt, or is no longer."""
+    async with graph_server() as server, graph_provider(server) as provider:
+        envelope = await sent_with_a_lost_answer(provider, server, BEFORE)
+        redirected = submission_with(("other.bin", LARGE), recipients=("test@contoso.com",), bcc=())
+        assert await provider.was_sent(envelope) is Proof.NOT_SENT
+        assert (await provider.submit(replace(redirected, handle=envelope.handle))).kind is KINDS.DELIVERED
+    assert [list(one.files) for one in server.sent] == [["other.bin"]]
+    assert server.calls("delete") == 1
+
+
 async def test_draft_that_is_nowhere_may_be_on_its_way():
     async with graph_server() as server, graph_provider(server) as provider:
         envelope = await sent_with_a_lost_answer(provider, server, AFTER)
@@ -332,13 +344,13 @@ async def test_draft_that_is_nowhere_may_be_on_its_way():
 
 async def test_draft_that_is_gone_may_have_been_sent():
     async with graph_server() as server:
-        outcome = await submit(server, replace(LARGE_MAIL, handle="gone"))
+        outcome = await submit(server, replace(LARGE_MAIL, handle=handle_of("gone", LARGE_MAIL.recipients)))
     assert (outcome.kind, graph_steps(server)) == (KINDS.UNCONFIRMED, ["send"])
 
 
 async def test_mailbox_that_is_gone_leaves_no_doubt():
     async with graph_server(mailboxes=set()) as server:
-        outcome = await submit(server, replace(LARGE_MAIL, handle="draft"))
+        outcome = await submit(server, replace(LARGE_MAIL, handle=handle_of("draft", LARGE_MAIL.recipients)))
     assert outcome.kind is KINDS.CONFIGURATION
 
 
