@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from email_core.addresses import parse_address
 from email_core.content import Content
 from email_core.errors import StorageUnavailable
 from email_core.mime import redirected_head
@@ -36,7 +37,8 @@ def in_delivery_mode(parameters: Parameters, providers: Mapping[str, Provider]) 
         case "live":
             return providers
         case "redirect":
-            return {name: Redirected(one, parameters.redirect_address) for name, one in providers.items()}
+            address = parse_address(parameters.redirect_address).address
+            return {name: Redirected(one, address) for name, one in providers.items()}
     return {name: Withheld(one) for name, one in providers.items()}
 
 
@@ -106,18 +108,33 @@ class RedirectedContent:
     @classmethod
     async def of(cls, submission: Submission, address: str) -> "RedirectedContent":
         """Raises StorageUnavailable where the header cannot be read."""
-        async for first in submission.content.chunks():
-            old = first[: first.find(b"\r\n\r\n") + 2] if b"\r\n\r\n" in first else first
-            head = redirected_head(old, address, recipients=submission.recipients, bcc=submission.bcc)
-            return cls(submission.content, head, len(old))
-        return cls(submission.content, b"", 0)
+        old = await _head_of(submission.content)
+        head = redirected_head(old, address, recipients=submission.recipients, bcc=submission.bcc)
+        return cls(submission.content, head, len(old))
 
     @property
     def size(self) -> int:
         return self.content.size - self.replaces + len(self.head)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        is_first = True
+        head, left = self.head, self.replaces
         async for chunk in self.content.chunks():
-            yield self.head + chunk[self.replaces :] if is_first else chunk
-            is_first = False
+            if len(chunk) <= left:
+                left -= len(chunk)
+                continue
+            yield head + chunk[left:]
+            head, left = b"", 0
+        if head:
+            yield head
+
+
+async def _head_of(content: Content) -> bytes:
+    """All of it, however long: a list of recipients behind the first piece would be sent to."""
+    head = bytearray()
+    async for chunk in content.chunks():
+        begin = max(len(head) - 3, 0)  # the empty line may stand on both sides
+        head += chunk
+        end = head.find(b"\r\n\r\n", begin)
+        if end >= 0:
+            return bytes(head[: end + 2])
+    return bytes(head)

@@ -49,6 +49,23 @@ def test_mode_that_nobody_knows_lets_nothing_out():
     assert type(in_delivery_mode(Parameters(delivery_mode="x"), {"smtp": IdleProvider()})["smtp"]) is Withheld
 
 
+def test_address_is_the_one_that_servers_know():
+    parameters = Parameters(delivery_mode="redirect", redirect_address="test@bücher.example")
+    assert in_delivery_mode(parameters, {"smtp": IdleProvider()})["smtp"]._address == "test@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 30, 60, 72, 74])
+async def test_header_in_several_pieces_is_redirected_as_a_whole(size):
+    inner = IdleProvider()
+    pieces = [MIME[start : start + size] for start in range(0, len(MIME), size)]
+    await Redirected(inner, "test@contoso.com").submit(replace(EMAIL, content=Pieces(*pieces)))
+    (sent,) = inner.submissions
+    octets = await whole(sent.content)
+    assert b"\r\nTo: bob" not in octets
+    assert octets.endswith(b"\r\n\r\nHello\r\n")
+    assert sent.content.size == len(octets)
+
+
 @pytest.mark.parametrize("pieces", [(MIME,), (MIME[:-3], MIME[-3:]), (MIME[:-7], b"Hello\r\n"), (MIME, b"x" * 9)])
 async def test_redirected_mail_goes_to_one_address_with_its_size_and_the_same_body(pieces):
     inner = IdleProvider()
