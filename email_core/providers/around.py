@@ -27,6 +27,9 @@ class Around(Provider):
     async def was_sent(self, envelope: Envelope) -> Proof:
         return await self._inner.was_sent(envelope)
 
+    async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
+        await self._inner.discard(envelope, in_doubt=in_doubt)
+
     def sign_in_anew(self) -> None:
         self._inner.sign_in_anew()
 
@@ -58,6 +61,10 @@ class Replaceable(Around):
     async def was_sent(self, envelope: Envelope) -> Proof:
         with self._used():
             return await super().was_sent(envelope)
+
+    async def discard(self, envelope: Envelope, *, in_doubt: bool) -> None:
+        with self._used():
+            await super().discard(envelope, in_doubt=in_doubt)
 
     @contextmanager
     def _used(self) -> Iterator[None]:

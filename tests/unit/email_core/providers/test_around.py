@@ -1,10 +1,11 @@
 import asyncio
+from inspect import getmembers, isfunction
 
 import pytest
 
 from email_core.content import InlineContent
-from email_core.providers.around import Replaceable
-from email_core.providers.base import Outcome, OutcomeKind, Proof, Submission
+from email_core.providers.around import Around, Replaceable
+from email_core.providers.base import Outcome, OutcomeKind, Proof, Provider, Submission
 from tests.support.doors import IdleProvider
 
 EMAIL = Submission(
@@ -32,8 +33,27 @@ class SlowProvider(IdleProvider):
         await self.may_end.wait()
         return Proof.NONE
 
+    async def discard(self, envelope, *, in_doubt):
+        await self.may_end.wait()
 
-USES = [lambda one: one.submit(EMAIL), lambda one: one.rehearse(None), lambda one: one.was_sent(EMAIL)]
+
+USES = [
+    lambda one: one.submit(EMAIL),
+    lambda one: one.rehearse(None),
+    lambda one: one.was_sent(EMAIL),
+    lambda one: one.discard(EMAIL, in_doubt=False),
+]
+
+
+def test_whatever_a_provider_does_is_asked_of_the_one_inside():
+    verbs = {name for name, _ in getmembers(Provider, isfunction) if not name.startswith("_")}
+    assert verbs <= set(vars(Around))
+
+
+async def test_what_is_left_of_an_email_is_discarded_by_the_one_inside():
+    inner = IdleProvider()
+    await Replaceable(inner).discard(EMAIL, in_doubt=False)
+    assert inner.discarded == [None]
 
 
 @pytest.mark.parametrize("use", USES)
