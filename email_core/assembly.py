@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from email_core.accept_rate import AcceptRate
@@ -58,6 +57,7 @@ from email_core.throttle import Throttle
 from email_core.timer_runs import TimerRuns
 from email_core.user_directory import Users
 from email_core.watch import Watch
+from email_core.web_address import is_https_origin
 
 STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
@@ -368,7 +368,7 @@ def secret_store(settings: Mapping[str, str]) -> SecretStore:
     if not address:
         folder = _ROOT / (settings.get("LOCAL_DIR") or ".local") / "secrets"
         return FileSecrets(folder, on_azure=_is_on_azure(settings))
-    if not _is_https_origin(address):
+    if not is_https_origin(address):
         fix = "Copy the vault's address from its overview page: https://NAME.vault.azure.net/."
         raise ConfigurationError(VAULT_SETTING, "is not the https address of a vault", fix)
     from email_core.secret_store.key_vault import KeyVaultSecrets
@@ -482,14 +482,6 @@ def _is_on_azure(settings: Mapping[str, str]) -> bool:
     if settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and hostname in ("", "localhost", "127.0.0.1"):
         return False
     return bool(settings.get("WEBSITE_INSTANCE_ID") or settings.get("WEBSITE_SITE_NAME"))
-
-
-def _is_https_origin(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme == "https" and bool(parts.hostname) and not (parts.username or parts.path.strip("/"))
-    except ValueError:
-        return False
 
 
 def _port(text: str) -> int:

@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from email_core.assembly import StorageClients, utc_now
+from email_core.assembly import StorageClients, unreadable_connection, utc_now
 from email_core.audit import AuditLog
 from email_core.caller import Caller, Role
 from email_core.errors import EmailSubsystemError, FieldProblem, InvalidEmail
@@ -44,24 +45,30 @@ def main(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
 
 
 async def _exported(settings: Mapping[str, str]) -> Mapping[str, Value]:
-    async with StorageClients(settings).tables() as tables:
+    async with _tables(settings) as tables:
         return (await AzureParameterStore(tables).read())[0]
 
 
 async def _imported(settings: Mapping[str, str], values: Mapping[str, Value | None]) -> Reading:
     """What the file does not name stays as it is."""
-    async with StorageClients(settings).tables() as tables:
+    async with _tables(settings) as tables:
         audit = AuditLog(AzureAuditStore(tables), utc_now)
         desk = ParameterDesk(AzureParameterStore(tables), settings, audit, utc_now)
         return await desk.change(values, ANY_VERSION, COMMAND)
 
 
+def _tables(settings: Mapping[str, str]) -> Any:
+    try:
+        return StorageClients(settings).tables()
+    except ValueError as error:
+        raise unreadable_connection(error) from None
+
+
 def _read(file: str) -> dict[str, Value | None]:
     """Raises InvalidEmail or OSError."""
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     try:
-        values = json.loads(text)
-    except ValueError as error:
+        values = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise InvalidEmail(FieldProblem("the file", f"is no JSON: {error}")) from None
     if not isinstance(values, dict):
         raise InvalidEmail(FieldProblem("the file", "is not a JSON object"))

@@ -77,7 +77,8 @@ def layers(settings: Mapping[str, str], stored: Mapping[str, Value]) -> Layers:
 def value_of(read: Layers, row: "Field[Any]") -> Value | None:
     """The value in force, or what was written in its place where that is wrong."""
     value: Value | None = getattr(read.parameters, row.name)
-    return read.given.get(row.name, value) if row.name in read.wrong else value
+    given = read.given.get(row.name, value) if row.name in read.wrong else value
+    return _storable(given) if isinstance(given, str) else given
 
 
 def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:
@@ -127,6 +128,11 @@ def _from_text(row: "Field[Any]", text: str) -> Value | None:
         return None
     is_number = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
     return checked(row, int(text) if is_number else None)
+
+
+def _storable(text: str) -> str:
+    """As much as a row of the audit holds, and without what no UTF-8 can say: an app setting may be anything."""
+    return text.encode("utf-8", "replace").decode()[:LONGEST_PEM]
 
 
 def _source(name: str, stored: Mapping[str, Value], texts: Mapping[str, str]) -> Source:

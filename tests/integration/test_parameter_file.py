@@ -40,11 +40,14 @@ async def test_what_is_exported_can_be_imported_elsewhere(environments, tmp_path
         ('{"batch_provider": "graph"}', "batch_provider is graph, which is not configured"),
         ("smtp_port: 25", "the file is no JSON"),
         ("[]", "the file is not a JSON object"),
+        ("[" * 100_000, "the file is no JSON"),
+        (b'{"smtp_server": "\xfc"}', "the file is no JSON"),
+        (b'\xef\xbb\xbf{"smtp_port": -1}', "smtp_port is not a number"),
     ],
 )
 async def test_what_is_wrong_is_told_and_nothing_stored(environments, tmp_path, capsys, text, words):
     file = tmp_path / "parameters.json"
-    file.write_text(text)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert await asyncio.to_thread(main, ["import", str(file)], environments[0]) == 1
     assert words in capsys.readouterr().err
     async with all_azure_stores(environments[0]["EmailStorage"]) as stores:

@@ -135,7 +135,7 @@ def _problems(parameters: Parameters) -> Iterator[ConfigurationError]:
     try:
         if parameters.exchange_certificate_authority:
             _trusting(parameters.exchange_certificate_authority.replace("\\n", "\n"))
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, TypeError, ValueError):  # TypeError: a character that is not ASCII
         fix = "Paste the PEM text, from BEGIN CERTIFICATE to END CERTIFICATE."
         yield _wrong("exchange_certificate_authority", "is no certificate", fix)
     if find_spec("exchangelib") is None:

@@ -9,6 +9,7 @@ from email_core.errors import ConfigurationError
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.providers.entra import EntraApp
 from email_core.secret_store.base import SecretName
+from email_core.web_address import is_https_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _problems(parameters: Parameters) -> Iterator[ConfigurationError]:
             yield _wrong(name, problem, "Copy it from the app registration's overview.")
     for name in ("graph_address", "graph_login_address"):
         address = getattr(parameters, name)
-        if address and not address.startswith("https://"):
+        if address and not is_https_origin(address):
             yield _wrong(name, "is no https address", "Leave it empty: the cloud's own is used.")
     try:
         _mailbox(parameters.graph_batch_mailbox)

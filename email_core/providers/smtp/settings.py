@@ -228,7 +228,7 @@ def _problems_of_certificates(settings: SmtpSettings) -> Iterator[ConfigurationE
     if settings.certificate_authority:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=settings.certificate_authority)
-        except (ssl.SSLError, ValueError):
+        except (ssl.SSLError, TypeError, ValueError):  # TypeError: a character that is not ASCII
             yield _wrong(
                 "smtp_certificate_authority",
                 "is no certificate",

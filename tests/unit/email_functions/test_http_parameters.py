@@ -134,6 +134,11 @@ async def test_change_without_a_version_is_refused(live):
             ["/smtp_server", "/graph_tenant_id", "/graph_client_id"],
         ),
         ({"smtp_authentication": "oauth"}, ["/smtp_tenant_id", "/smtp_client_id", "/smtp_user_name"]),
+        ({"smtp_certificate_authority": "—BEGIN CERTIFICATE—"}, ["/smtp_certificate_authority"]),
+        *(
+            ({"graph_credential": "identity", "graph_address": address}, ["/graph_address"])
+            for address in ("https://[", "https://a b", "https://", "https://x:99999", "http://x", "https://u@x")
+        ),
     ],
 )
 async def test_what_is_wrong_is_refused_with_its_place_and_nothing_is_stored(live, values, pointers):
@@ -213,6 +218,15 @@ async def test_set_that_does_not_go_together_is_mended_step_by_step():
         for name in ("smtp_tenant_id", "smtp_client_id", "smtp_user_name"):
             assert (await doors.get("/api/health")).status == 503
             assert (await changed(doors, **{name: "x"})).status == 200
+        assert (await doors.get("/api/health")).status == 200
+
+
+@pytest.mark.parametrize("text", ["—BEGIN CERTIFICATE—", "x" * 40_000, "caf\udce9"])
+async def test_app_setting_that_may_be_anything_is_told_mended_and_audited(text):
+    with open_live_doors(SETTINGS | {"EmailParameters__smtp_certificate_authority": text}) as doors:
+        assert len((await rows(doors))["smtp_certificate_authority"]["value"]) <= 16_000
+        assert (await changed(doors, smtp_certificate_authority="")).status == 200
+        assert (await doors.get("/api/audit")).status == 200
         assert (await doors.get("/api/health")).status == 200
 
 

@@ -65,6 +65,7 @@ WRONG = [
     ({"exchange_user_name": ""}, "exchange_user_name"),
     ({"exchange_batch_mailbox": "nobody"}, "exchange_batch_mailbox"),
     ({"exchange_certificate_authority": "contoso-ca"}, "exchange_certificate_authority"),
+    ({"exchange_certificate_authority": "—BEGIN CERTIFICATE—"}, "exchange_certificate_authority"),
     (OAUTH | {"exchange_tenant_id": ""}, "exchange_tenant_id"),
     (OAUTH | {"exchange_impersonation": False}, "exchange_impersonation"),
 ]

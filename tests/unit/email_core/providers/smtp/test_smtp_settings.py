@@ -95,6 +95,7 @@ def test_envelope_is_the_account_s_where_it_is_to_be():
         ({**APP, "smtp_authentication": "oauth", "smtp_token_authority": "http://login"}, "smtp_token_authority"),
         ({**APP, "smtp_authentication": "oauth", "smtp_token_scope": "outlook"}, "smtp_token_scope"),
         ({"smtp_certificate_authority": "contoso-ca"}, "smtp_certificate_authority"),
+        ({"smtp_certificate_authority": "—BEGIN CERTIFICATE—"}, "smtp_certificate_authority"),
         ({"smtp_verify_certificate": False, "smtp_server": "8.8.8.8"}, "smtp_verify_certificate"),
         ({"smtp_verify_certificate": False, "smtp_server": "SMTP.gmail.com"}, "smtp_verify_certificate"),
     ],
