@@ -438,6 +438,18 @@ async def test_blob_that_could_not_be_deleted_is_deleted_by_the_next_purge(stora
         assert [name async for name in store._content.list_blob_names()] == []
 
 
+async def test_purge_goes_on_where_the_service_answers_in_small_pages(storage_connection):
+    """It may do so, down to empty ones, where it looks through many rows that are not wanted."""
+    async with azure_stores(storage_connection) as (store, _):
+        for _ in range(3):
+            await keep(store, email(), ended=True)
+        query = store._emails.query_entities
+        store._emails.query_entities = lambda *args, **kwargs: query(*args, **kwargs | {"results_per_page": 1})
+        (partition,) = await with_content(store)
+        assert await store.purge_content(partition, NOON + timedelta(days=1)) == (3, False)
+        assert await store.purge(partition, NOON + timedelta(days=1)) == (3, False)
+
+
 async def test_listed_email_is_not_ended_without_its_content(storage_connection):
     async with azure_stores(storage_connection) as (store, _):
         await store.insert(email(), MIME)

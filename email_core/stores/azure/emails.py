@@ -245,13 +245,15 @@ class AzureEmailStore:
             "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and ended_at lt @before" + which
         )
         values = {"partition": partition, "first": _HISTORY, "last": _HISTORY[0] + ".", "before": before}
-        pages = self._emails.query_entities(
+        rows = self._emails.query_entities(
             conditions, parameters=values, results_per_page=PURGED_AT_ONCE, select=["PartitionKey", "RowKey", "size"]
-        ).by_page()
-        async for page in pages:
-            async for row in page:
-                yield row
-            return
+        )
+        count = 0
+        async for row in rows:  # a page may be empty and not the last one: the service looks through so many rows
+            yield row
+            count += 1
+            if count == PURGED_AT_ONCE:
+                return
 
     async def _delete_rows(self, rows: list[dict[str, Any]]) -> None:
         try:
