@@ -49,7 +49,7 @@ class Live(Generic[C]):
             return self._known[1]
         before, core = self._known, self._connected(reading)
         self._known = reading, core
-        if before is not None:
+        if before is not None and reading.is_news:
             await _lift_pauses(before[1], core)
         return core
 
@@ -61,7 +61,9 @@ class Live(Generic[C]):
 
 
 async def _lift_pauses(before: Core, after: Core) -> None:
-    """A changed parameter lifts a provider's pause, also where it is changed back to what was refused."""
+    """A changed parameter lifts a provider's pause, also where it is changed back to what was refused. Not by a process
+    that slept meanwhile: a pause that it finds may be of after the change, and each try may count against an account.
+    """
     for name, provider in after.providers.items():
         old = before.providers.get(name)
         if old is not None and old.configuration != provider.configuration:

@@ -19,6 +19,7 @@ from email_core.parameter_rules import Judgement, judged
 from email_core.parameters import ROWS, SETTING_PREFIX, Value
 
 CACHED_FOR = timedelta(seconds=5)
+NEWS = timedelta(minutes=2)  # a timer looks every minute, on one instance
 PATIENCE = 3.0  # seconds for a storage that does not tell whether anything has changed
 ANY_VERSION = "*"
 NOTHING_STORED = '"0"'
@@ -40,12 +41,13 @@ class ParameterStore(Protocol):
 class Reading:
     """What is stored, and what the parameters are by it. `tag` names the version, also where nothing is stored: a
     strong ETag, as If-Match wants it (RFC 9110, 13.1.1), of letters that pass through any shell. The storage's own has
-    apostrophes, and is a weak one."""
+    apostrophes, and is a weak one. `is_news`: it was stored a moment ago, as this process had looked not long before."""
 
     stored: Mapping[str, Value]
     etag: str | None
     layers: Layers
     judgement: Judgement
+    is_news: bool = False
 
     @property
     def tag(self) -> str:
@@ -115,9 +117,11 @@ class ParameterDesk:
             return known
 
     def _keep(self, stored: Mapping[str, Value], etag: str | None) -> Reading:
-        self._read_at = self._clock()
+        now = self._clock()
         if self._known is None or (self._known.stored, self._known.etag) != (stored, etag):
-            self._known = self._read(stored, etag)
+            is_news = self._read_at is not None and now - self._read_at <= NEWS
+            self._known = replace(self._read(stored, etag), is_news=is_news)
+        self._read_at = now
         return self._known
 
     def _read(self, stored: Mapping[str, Value], etag: str | None) -> Reading:

@@ -8,13 +8,16 @@ import pytest
 from email_core.assembly import live
 from email_core.errors import StorageUnavailable
 from email_core.parameter_desk import CACHED_FOR
+from email_core.parameters import Parameters
 from email_core.provider_set import ProviderSet
 from email_core.providers.base import Outcome, OutcomeKind
+from email_core.providers.smtp import SmtpSettings
 from email_core.secret_store.memory import MemorySecrets
 from email_core.stores.memory import MemoryParameterStore
 from tests.support.doors import Doors, IdleProvider
 from tests.support.emails import Clock
 
+CHANGED = SmtpSettings.from_parameters(Parameters(smtp_server="mail.contoso.com", smtp_port=2525))
 REFUSED = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
 
 
@@ -174,6 +177,19 @@ async def test_changed_settings_lift_the_pause_also_where_they_are_changed_back(
         await world.store_values(smtp_port=port)
         core = await world.core()
         assert await core.pauses.waits_until(core.providers["smtp"]) is None
+
+
+@pytest.mark.parametrize(("minutes", "is_paused"), [(1, False), (60, True)])
+async def test_process_that_slept_lifts_no_pause_of_after_the_change(minutes, is_paused):
+    world = World()
+    asleep = await world.core()
+    await world.store_values(smtp_port=2525)
+    changed = IdleProvider("smtp", CHANGED.fingerprint)
+    await asleep.pauses.learn(changed, REFUSED, world.clock())
+    world.clock.advance(minutes=minutes)
+    core = await world.core()
+    state = await core.pauses.state(core.providers["smtp"])
+    assert bool(state.refusals) is is_paused
 
 
 async def test_pause_of_a_provider_whose_settings_are_the_same_holds_on():
