@@ -51,7 +51,10 @@ class Distribution:
         return await self._release(now + AT_ONCE) if changed.releasing else changed
 
     async def run_when_due(self, until: datetime) -> bool:
-        """The timer's: begins a run that is due, and finishes one that was begun. Returns whether it had work."""
+        """The timer's: begins a run that is due, and finishes one that was begun. Returns whether it had work. While
+        all mail is held no run is begun, as it would count and send nothing: the first is due when that is over."""
+        if self._distributor.holds:
+            return False
         state = await self._distributor.fresh_state()
         now = self._clock()
         if state.is_due(now):

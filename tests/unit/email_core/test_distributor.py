@@ -61,10 +61,13 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.stores = memory_stores()
-        self.core: Subsystem = connect(
+        self.core = self.with_mode("live")
+
+    def with_mode(self, mode: str) -> Subsystem:
+        return connect(
             stores=self.stores,
             providers={"smtp": IdleProvider()},
-            parameters=Parameters(),
+            parameters=Parameters(delivery_mode=mode),
             secrets=MemorySecrets(self.clock),
             clock=self.clock,
         )
@@ -120,6 +123,17 @@ async def test_recurrence_that_is_over_sends_nothing_more():
     world.clock.advance(minutes=90)
     assert not await world.run_timer()
     assert world.rung == []
+
+
+async def test_no_run_is_spent_while_all_mail_is_held():
+    world = World()
+    await world.change(every_minutes=30, end_after_runs=1)
+    world.core = world.with_mode("hold")
+    email_id = await world.accept()
+    assert not await world.run_timer()
+    world.core = world.with_mode("live")
+    assert await world.run_timer()
+    assert world.rung == [email_id]
 
 
 async def test_run_that_was_cut_short_is_finished_by_the_next_timer():
