@@ -322,7 +322,8 @@ class Delivery:
             try:
                 if settled.ended:
                     return await self._end(claimed, claimed.record, settled)
-                return await self._return(claimed, settled)
+                returned = await self._returned(claimed, settled)
+                break
             except LostRace:
                 logger.warning("email %s: its lease was over before its outcome was recorded", settled.id)
                 return None
@@ -333,7 +334,9 @@ class Delivery:
                 logger.error("email %s: its outcome is recorded without its words: %s", settled.id, where(error))
                 settled = without_words(settled)
                 await self._pause(wait)
-        raise StorageUnavailable("record an outcome while the lease lasted")
+        else:
+            raise StorageUnavailable("record an outcome while the lease lasted")
+        return await self._ring_unless_it_waits(returned)
 
     async def _end(self, stored: StoredEmail, last: EmailRecord, ended: EmailRecord) -> None:
         await self._emails.end(stored, ended)
@@ -347,10 +350,15 @@ class Delivery:
 
     async def _return(self, stored: StoredEmail, record: EmailRecord) -> None:
         """Back to the outbox: with a doorbell for when it is due, or parked where that is far off."""
+        await self._ring_unless_it_waits(await self._returned(stored, record))
+
+    async def _returned(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
         parked = not record.held and is_far_off(_looked_at(record), self._clock())
-        returned = await self._emails.update(stored, replace(record, parked=parked))
-        if not (parked or record.held):
-            await self._ring(returned)
+        return await self._emails.update(stored, replace(record, parked=parked))
+
+    async def _ring_unless_it_waits(self, stored: StoredEmail) -> None:
+        if not (stored.record.parked or stored.record.held):
+            await self._ring(stored)
 
     async def _ring(self, stored: StoredEmail) -> None:
         delay = max(_looked_at(stored.record) - self._clock(), timedelta(0))

@@ -331,6 +331,24 @@ async def test_outcome_is_recorded_as_soon_as_the_storage_is_back():
     assert len(world.provider.submissions) == 1
 
 
+async def test_doorbell_that_fails_does_not_record_the_outcome_twice():
+    world = World(BUSY)
+    bell = await world.keep(email())
+    update, written = world.emails.update, []
+
+    async def counted(*write):
+        written.append(write[1].status)
+        return await update(*write)
+
+    async def never(*_):
+        raise StorageUnavailable("test")
+
+    world.emails.update, world.doorbells.ring = counted, never
+    with pytest.raises(StorageUnavailable):
+        await world.delivery.answer(bell)
+    assert written == [Status.SENDING, Status.UNSENT]
+
+
 async def test_recording_is_given_up_when_the_lease_is_over():
     world = World(DELIVERED)
     bell = await world.keep(email())
