@@ -53,6 +53,25 @@ async def test_no_more_than_the_limit_in_any_minute_over_all_instances():
     assert [await admitted(other, 25), await admitted(one, 25)] == [25, 5]
 
 
+@pytest.mark.parametrize("ahead", [0.1, 1, 5])
+async def test_where_there_is_room_nobody_is_refused_for_a_clock_that_is_ahead(ahead):
+    world, other = World(limit=100), World(limit=100)
+    other.store = world.store
+    one, two = world.instance(), other.instance()
+    other.clock.advance(seconds=ahead)
+    assert [await admitted(rate, 25) for rate in (two, one, two, one)] == [25] * 4
+    assert await admitted(one, 1) == 0
+
+
+async def test_who_asks_again_and_again_gets_nothing_of_the_minute_to_come():
+    world = World(limit=600)
+    rate = world.instance()
+    for _ in range(300):
+        await admitted(rate, 2)
+        world.clock.advance(seconds=0.2)
+    assert sum([await admitted(rate, 10) for _ in range(10)]) <= 2
+
+
 async def test_who_is_refused_is_told_when_there_is_room_and_has_it_then():
     world = World(limit=2)
     rate = world.instance()
