@@ -50,6 +50,11 @@ class Reading:
     is_news: bool = False
 
     @property
+    def exported(self) -> dict[str, Value]:
+        """What can be stored elsewhere: names that this version does not know would be refused there."""
+        return {name: value for name, value in self.stored.items() if name in ROWS}
+
+    @property
     def tag(self) -> str:
         return f'"{hashlib.sha256(self.etag.encode()).hexdigest()[:16]}"' if self.etag else NOTHING_STORED
 
@@ -97,10 +102,21 @@ class ParameterDesk:
             return self._keep(before.stored, before.etag)
         try:
             async with self._audit.records(caller, *_told(before, after)):
-                etag = await self._store.write(after.stored, before.etag)
+                etag = await self._written(after.stored, before.etag)
         except LostRace:
             raise VersionChanged("The parameters") from None
         return self._keep(after.stored, etag)
+
+    async def _written(self, values: Mapping[str, Value], etag: str | None) -> str | None:
+        """The new ETag. Raises LostRace; but not where what stands is what was to be written: it may be our own write,
+        repeated after its answer was lost, and must stay in the audit."""
+        try:
+            return await self._store.write(values, etag)
+        except LostRace:
+            standing, etag = await self._store.read()
+            if standing != values:
+                raise
+            return etag
 
     def _is_fresh(self) -> bool:
         if self._read_at is None:

@@ -46,7 +46,8 @@ def main(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
 
 async def _exported(settings: Mapping[str, str]) -> Mapping[str, Value]:
     async with _tables(settings) as tables:
-        return (await AzureParameterStore(tables).read())[0]
+        values, _ = await AzureParameterStore(tables).read()
+    return {name: value for name, value in values.items() if name in ROWS}
 
 
 async def _imported(settings: Mapping[str, str], values: Mapping[str, Value | None]) -> Reading:

@@ -114,6 +114,8 @@ def _checked_text(row: "Field[Any]", value: object) -> str:
     longest = LONGEST_PEM if is_pem else LONGEST_TEXT
     if len(value) > longest:
         raise _Wrong("is too long", f"Use at most {longest} characters.")
+    if is_pem and "PRIVATE KEY" in value:
+        raise _Wrong("holds a private key, which is a secret", "Give the certificate alone.")
     if has_control_character(" ".join(value.split()) if is_pem else value):
         raise _Wrong("has a control character (a line break, a tab, ...)", "Remove it.")
     return value if is_pem else value.strip()

@@ -18,7 +18,7 @@ async def read_parameters(call: Call) -> func.HttpResponse:
 
 @door(blueprint)
 async def export_parameters(call: Call) -> func.HttpResponse:
-    return json_response(dict((await call.core.desk.fresh()).stored))
+    return json_response((await call.core.desk.fresh()).exported)
 
 
 @door(blueprint)

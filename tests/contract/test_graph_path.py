@@ -1,7 +1,7 @@
 """The whole way of an email through Graph, over all stores: accepted, sent by the stand-in, recorded."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -29,8 +29,9 @@ HOLD = {"unconfirmed_policy": "hold"}
 
 
 class World:
-    def __init__(self, core: Subsystem, server: GraphServer, clock: Clock) -> None:
-        self.core, self.server, self.clock = core, server, clock
+    def __init__(self, connected: Callable[[Parameters], Subsystem], server: GraphServer, clock: Clock) -> None:
+        self.connected, self.server, self.clock = connected, server, clock
+        self.core: Subsystem
 
     async def accept(self, *files: bytes) -> Doorbell:
         attachments = tuple(Attachment(f"{number}.bin", "application/x", octets) for number, octets in enumerate(files))
@@ -70,14 +71,19 @@ async def world(stores: Stores, **parameters) -> AsyncIterator[World]:
         graph_server() as server,
         graph_provider(server, store=stores.mailboxes, clock=clock, **parameters) as provider,
     ):
-        core = connect(
-            stores=stores,
-            providers={"graph": provider},
-            parameters=Parameters(**parameters),
-            secrets=MemorySecrets(clock),
-            clock=clock,
-        )
-        yield World(core, server, clock)
+
+        def connected(parameters: Parameters) -> Subsystem:
+            return connect(
+                stores=stores,
+                providers={"graph": provider},
+                parameters=parameters,
+                secrets=MemorySecrets(clock),
+                clock=clock,
+            )
+
+        one = World(connected, server, clock)
+        one.core = connected(Parameters(**parameters))
+        yield one
 
 
 async def test_email_is_sent_once_with_its_bcc_and_the_ids_of_the_call(stores):
@@ -117,6 +123,24 @@ async def test_draft_that_was_not_sent_is_sent_without_a_second_upload(stores):
         await one.answer(bell)
         record = await one.answer(bell)
     assert (record.status, len(one.server.sent), one.server.calls("draft")) == (Status.SENT, 1, 1)
+
+
+@pytest.mark.parametrize("modes", [("live", "redirect"), ("redirect", "live"), ("redirect", "redirect")])
+async def test_draft_of_another_delivery_mode_is_not_sent(stores, modes):
+    def parameters(mode: str) -> Parameters:
+        return Parameters(batch_provider="graph", delivery_mode=mode, redirect_address="test@contoso.com")
+
+    async with world(stores) as one:
+        cores = [one.connected(parameters(mode)) for mode in modes]
+        one.server.faults["send"] = [BEFORE]
+        one.core = cores[0]
+        bell = await one.accept(LARGE)
+        await one.answer(bell)
+        one.core = cores[1]
+        record = await one.answer(bell)
+    theirs = {"bob@example.com", "eve@example.com"} if modes[1] == "live" else {"test@contoso.com"}
+    assert (record.status, [sent.recipients for sent in one.server.sent]) == (Status.SENT, [theirs])
+    assert one.server.calls("draft") == len(set(modes))
 
 
 async def test_draft_that_is_nowhere_is_asked_for_again_and_then_sent_anew(stores):

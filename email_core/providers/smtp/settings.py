@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from email_core.addresses import parse_address
 from email_core.errors import ConfigurationError
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.providers.sender_dns import EXCHANGE_ONLINE, GMAIL, OUTLOOK, UNKNOWN, YAHOO, SenderDns
@@ -181,7 +182,7 @@ def _oauth(parameters: Parameters) -> OAuthSettings:
 def _problems(parameters: Parameters, settings: SmtpSettings) -> Iterator[ConfigurationError]:
     if settings.oauth is not None:
         yield from _problems_of_oauth(parameters)
-    if settings.envelope_sender is not None and "@" not in settings.envelope_sender:
+    if settings.envelope_sender is not None and not _is_address(settings.envelope_sender):
         yield _wrong(
             "smtp_envelope_sender",
             "is account, but smtp_user_name is no address",
@@ -202,6 +203,13 @@ def _problems_of_oauth(parameters: Parameters) -> Iterator[ConfigurationError]:
     for name in ("smtp_token_authority", "smtp_token_scope"):
         if not getattr(parameters, name).startswith("https://"):
             yield _wrong(name, "is no https address", "Leave it out, but in a national cloud.")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(parse_address(text))
+    except ValueError:
+        return False
 
 
 def _is_host(text: str) -> bool:

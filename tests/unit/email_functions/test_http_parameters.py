@@ -135,6 +135,8 @@ async def test_change_without_a_version_is_refused(live):
         ),
         ({"smtp_authentication": "oauth"}, ["/smtp_tenant_id", "/smtp_client_id", "/smtp_user_name"]),
         ({"smtp_certificate_authority": "—BEGIN CERTIFICATE—"}, ["/smtp_certificate_authority"]),
+        ({"exchange_certificate_authority": "-----BEGIN PRIVATE KEY-----"}, ["/exchange_certificate_authority"]),
+        ({"smtp_user_name": "a@b> X", "smtp_envelope_sender": "account"}, ["/smtp_envelope_sender"]),
         *(
             ({"graph_credential": "identity", "graph_address": address}, ["/graph_address"])
             for address in ("https://[", "https://a b", "https://", "https://x:99999", "http://x", "https://u@x")
@@ -241,6 +243,7 @@ async def test_stored_name_of_another_version_is_ignored_and_kept():
     with open_live_doors(SETTINGS, later="x") as doors:
         answer = await changed(doors, smtp_port=2525)
         assert await doors.get("/api/health")
+        assert (await doors.get(f"{URL}/export")).json == {"smtp_port": 2525}
     assert answer.json["warnings"] == ["later is stored, and no parameter of this version: it is ignored"]
     assert (await doors.parameters.read())[0] == {"later": "x", "smtp_port": 2525}
 
@@ -257,6 +260,18 @@ async def test_each_changed_parameter_is_audited_with_what_it_was_and_is(live):
         "smtp_server": ("mail.contoso.com (app setting)", "mail.contoso.com (stored)"),
     }
     assert {(event.by, event.change.action) for event in live.audit.events.values()} == {("local", "parameter changed")}
+
+
+async def test_change_whose_answer_was_lost_stays_in_the_audit(live):
+    write = live.parameters.write
+
+    async def written_twice(*about):
+        await write(*about)
+        return await write(*about)
+
+    live.parameters.write = written_twice
+    assert (await changed(live, smtp_port=2525)).status == 200
+    assert [one["subject"] for one in (await live.get("/api/audit")).json["items"]] == ["smtp_port"]
 
 
 async def test_change_that_changes_nothing_is_not_audited(live):
