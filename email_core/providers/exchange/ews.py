@@ -27,7 +27,7 @@ from exchangelib import (
 from exchangelib.errors import MalformedResponseError, UnauthorizedError
 from exchangelib.items import SEND_AND_SAVE_COPY, SEND_ONLY, SEND_TO_NONE
 from exchangelib.properties import DistinguishedFolderId
-from exchangelib.protocol import BaseProtocol, FailFast, Protocol, close_connections
+from exchangelib.protocol import BaseProtocol, FailFast, Protocol
 from exchangelib.services import CreateItem
 from exchangelib.version import (
     EXCHANGE_2010_SP2,
@@ -96,7 +96,14 @@ class Ews:
         return bool(found.exists())
 
     def close(self) -> None:
-        close_connections()
+        """Its own connections: another one may stand in its place already."""
+        with self._one_writer:
+            (_, configuration), self._known = self._known, (None, None)
+        if configuration is not None:
+            with suppress(KeyError):
+                protocol, _ = Protocol[configuration]
+                del Protocol[configuration]
+                protocol.close()
 
     def _account(self, mailbox: str, credential: str) -> Any:
         """Made for each call, without a request; the connections under it are kept by the configuration."""
@@ -136,7 +143,16 @@ class Ews:
         if self._settings.authentication == "oauth":
             token = OAuth2Token({"access_token": credential, "token_type": "Bearer"})
             return _GivenToken(access_token=token)
-        return Credentials(self._settings.user_name, credential)
+        return _Password(self._settings.user_name, credential)
+
+
+class _Password(Credentials):  # type: ignore[misc]  # it has no annotations
+    """exchangelib finds its connections by the address and the credentials: with other settings they must be others."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
 
 
 class _GivenToken(OAuth2AuthorizationCodeCredentials):  # type: ignore[misc]  # it has no annotations

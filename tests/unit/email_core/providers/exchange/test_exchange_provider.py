@@ -216,6 +216,17 @@ ERRORS = [  # answer, kind
 ]
 
 
+async def test_provider_in_another_one_s_place_has_connections_of_its_own():
+    """With the same address and account, while the other still ends what it began."""
+    async with ews_server() as server, exchange_provider(server, exchange_version="2013") as replaced:
+        await replaced.submit(SUBMISSION)
+        async with exchange_provider(server, exchange_version="2016") as provider:
+            await provider.submit(SUBMISSION)
+            replaced.close()
+            await provider.submit(SUBMISSION)
+    assert server.versions == ["Exchange2013", "Exchange2016", "Exchange2016"]
+
+
 @pytest.mark.parametrize(("answer", "kind"), ERRORS)
 async def test_answer_means(answer, kind):
     async with ews_server() as server:
