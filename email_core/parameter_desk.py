@@ -41,7 +41,8 @@ class ParameterStore(Protocol):
 class Reading:
     """What is stored, and what the parameters are by it. `tag` names the version, also where nothing is stored: a
     strong ETag, as If-Match wants it (RFC 9110, 13.1.1), of letters that pass through any shell. The storage's own has
-    apostrophes, and is a weak one. `is_news`: it was stored a moment ago, as this process had looked not long before."""
+    apostrophes, and is a weak one. `is_news`: it was stored a moment ago, as this process had looked not long before.
+    """
 
     stored: Mapping[str, Value]
     etag: str | None
@@ -72,15 +73,17 @@ class ParameterDesk:
         self._known: Reading | None = None
         self._read_at: datetime | None = None
         self._one_reader = asyncio.Lock()
+        self._first_failures = 0
 
     async def reading(self) -> Reading:
         """At most `CACHED_FOR` old, so that it costs no request on the hot path; the same object while nothing was
         changed. Where the storage does not tell, what is known holds on."""
         if self._known is not None and self._is_fresh():
             return self._known
+        failures = self._first_failures
         async with self._one_reader:  # whoever finds it stale at the same moment waits for one of them
             if self._known is None:
-                return await self.fresh()
+                return await self._first(failures)
             return self._known if self._is_fresh() else await self._fresh_or_known(self._known)
 
     async def fresh(self) -> Reading:
@@ -122,6 +125,16 @@ class ParameterDesk:
         if self._read_at is None:
             return False
         return timedelta(0) <= self._clock() - self._read_at < CACHED_FOR  # below zero where the clock was set back
+
+    async def _first(self, failures: int) -> Reading:
+        """What failed while somebody waited has failed for them, too: one after another they would wait for hours."""
+        if self._first_failures != failures:
+            raise StorageUnavailable("read the parameters")
+        try:
+            return await self.fresh()
+        except StorageUnavailable:
+            self._first_failures += 1
+            raise
 
     async def _fresh_or_known(self, known: Reading) -> Reading:
         try:

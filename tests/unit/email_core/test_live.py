@@ -124,6 +124,16 @@ async def test_first_read_must_succeed():
     assert (await world.core()).parameters.smtp_server == "mail.contoso.com"
 
 
+async def test_all_who_wait_for_the_first_read_learn_of_its_failure():
+    world = World()
+    world.store.failure = StorageUnavailable("read the parameters")
+    answers = await asyncio.gather(*(world.core() for _ in range(20)), return_exceptions=True)
+    assert ([type(one) for one in answers], world.store.reads) == ([StorageUnavailable] * 20, 1)
+    with pytest.raises(StorageUnavailable):
+        await world.core()
+    assert world.store.reads == 2
+
+
 async def test_later_what_is_known_holds_on_and_is_asked_for_again_after_five_seconds(caplog):
     world = World()
     before = await world.core()
