@@ -258,8 +258,9 @@ class _Book:
         self.changed = False
 
     def _oldest(self, window: Window) -> int:
-        """A little more is kept than counts: another instance's clock may be behind."""
-        return bisect_left(window.reserved, (self._now - self._grain.span - self._grain.span // 50, 0))
+        """A tenth more is kept than counts: another instance's clock may be behind, and who is told of a time to come,
+        when its write will be done, must leave to others what counts for them until then."""
+        return bisect_left(window.reserved, (self._now - self._grain.span - self._grain.span // 10, 0))
 
     def _furthest(self, window: Window) -> int:
         return bisect_right(window.reserved, (self._now + self._grain.furthest, 0))

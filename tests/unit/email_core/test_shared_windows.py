@@ -290,3 +290,14 @@ def test_instances_promise_never_more_than_the_limit_whatever_races_they_lose(st
     assert all(ticks[tick] == count for tick, count in window.reserved)
     for last in ticks:
         assert sum(count for tick, count in ticks.items() if last - MINUTE.span < tick <= last) <= limit
+
+
+async def test_process_whose_write_takes_long_forgets_nothing_that_counts_for_the_next():
+    world = World()
+    await world.store.write("smtp", Window(reserved=((TICK, 30),)), None)
+    slow, other = world.instance(), world.instance()
+    world.store.takes = LONGEST_FORESIGHT
+    await slow.give_back("smtp", TICK + 1)
+    world.clock.now, world.store.takes = NOON + timedelta(seconds=60), timedelta(0)
+    await slow.give_back("smtp", TICK + 1)
+    assert (await other.ask("smtp", ASK)).tick == TICK + MINUTE.span
