@@ -146,8 +146,7 @@ class Delivery:
         try:
             claim = await self._admitted(stored, record, now, turn)
         except LostRace:
-            if turn != record.turn:  # another worker was first: what this one was promised is for others
-                await self._throttle.give_back(_promised(record, turn))
+            await self._throttle.withdraw(record, turn)  # another worker was first
             raise
         if claim is None or isinstance(turn, Deferral):
             return None
@@ -215,7 +214,9 @@ class Delivery:
         _ended_quietly(record.id, f"deferred by the limit of {deferral.turn.limit}")
 
     async def _claim(self, stored: StoredEmail, record: EmailRecord, now: datetime, turn: Turn | None) -> StoredEmail:
-        """From here to the lease's end the email is this worker's alone. What a limit promised is redeemed with it."""
+        """From here to the lease's end the email is this worker's alone. What a limit a minute promised is redeemed
+        with it; its recipients stay counted for the next try, where this one reaches nobody."""
+        keeps_turn = record.turn is not None or (turn is not None and turn.counted_at is not None)
         claim = record.after(
             Event.CLAIM,
             now,
@@ -223,7 +224,7 @@ class Delivery:
             waits_for_provider=False,
             claimed_by=secrets.token_hex(8),
             lease_until=now + LEASE + timedelta(seconds=record.size / SLOWEST_SENDING),
-            turn=record.turn and turn,
+            turn=turn if keeps_turn else None,
         )
         return await self._emails.update(stored, claim)
 
@@ -441,9 +442,9 @@ def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any
     }
 
 
-def _promised(record: EmailRecord, turn: Turn | Deferral | None) -> EmailRecord:
+def _promised(record: EmailRecord, turn: Turn | None) -> EmailRecord:
     """The email with what the limits have just promised to it."""
-    return replace(record, turn=turn.turn if isinstance(turn, Deferral) else turn)
+    return replace(record, turn=turn)
 
 
 def _was_asked_enough(record: EmailRecord) -> bool:

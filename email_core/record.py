@@ -50,7 +50,8 @@ class RecipientResult:
 class Turn:
     """What the sending limits have promised to an email that waits for them. `limit` names the one it last waited for
     ("30 a minute of smtp"). `permit_at`: it may be sent in the moment from then on, under a limit of `permit_limit`.
-    `number`: its place in the line, 0 = none. `counted_at`: its recipients are counted among the day's from then."""
+    `number`: its place in the line, 0 = none. `counted_at`: its recipients are counted among the day's from then, and
+    none of those who still wait has had anything for it."""
 
     limit: str = ""
     permit_at: datetime | None = None
@@ -189,6 +190,9 @@ class EmailRecord:
         return self._changed(results=others | told)
 
     def with_attempt(self, attempt: Attempt, **changes: Any) -> "EmailRecord":
+        """Who may have got the email is counted anew where it is sent again."""
+        if attempt.outcome == UNCONFIRMED and self.turn is not None:
+            changes["turn"] = replace(self.turn, counted_at=None)
         return self._changed(tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:], **changes)
 
     def _changed(self, **changes: Any) -> "EmailRecord":

@@ -91,7 +91,10 @@ class Throttle:
         turn = await self._permit(record, limits)
         if isinstance(turn, Deferral):
             return turn
-        return await self._counted(replace(record, turn=turn), limits)
+        counted = await self._counted(replace(record, turn=turn), limits)
+        if isinstance(counted, Deferral):
+            await self.withdraw(record, turn)
+        return counted
 
     async def wait(self, record: EmailRecord, turn: Turn | None) -> Turn | Deferral | None:
         """Asked when the email is claimed: returns when its moment has come. One that was missed, or is of a limit that
@@ -122,13 +125,24 @@ class Throttle:
     async def give_back(self, record: EmailRecord, *, waits: bool = False) -> None:
         """What was promised to an email that will not use it: cancelled, expired, or promised twice. Where it only
         `waits` for a paused provider, its recipients stay counted."""
-        turn, limits = record.turn or Turn(), self._limits(record)
-        permit_at, counted_at = _unused_permit(record), turn.counted_at
+        counted_at = record.turn.counted_at if record.turn and not waits else None
+        await self._give_back(record, _unused_permit(record), counted_at)
+
+    async def withdraw(self, record: EmailRecord, turn: Turn | Deferral | None) -> None:
+        """Gives back what was promised just now and was not written: another worker was first. What the email had
+        before is that worker's. Where its recipients were counted before, both have moved them, and what that worker
+        moved was moved twice: the second place stands for it."""
+        had, got = record.turn or Turn(), (turn.turn if isinstance(turn, Deferral) else turn) or Turn()
+        permit_at = got.permit_at if got.permit_at != had.permit_at else None
+        await self._give_back(record, permit_at, None if had.counted_at else got.counted_at)
+
+    async def _give_back(self, record: EmailRecord, permit_at: datetime | None, counted_at: datetime | None) -> None:
+        limits = self._limits(record)
         try:
             if permit_at and limits.per_minute:
                 await self._minutes.give_back(record.provider, MINUTE.at(permit_at))
-            if counted_at and counted_at > record.updated_at and limits.recipients_per_day and not waits:
-                weight = min(len(record.waiting_recipients), limits.recipients_per_day)
+            if counted_at and limits.recipients_per_day:
+                weight = min(len(record.open_recipients), limits.recipients_per_day)
                 await self._days.give_back(_mailbox(record), DAY.at(counted_at), weight)
         except StorageUnavailable as error:
             logger.warning("what was promised to email %s runs out: %s", record.id, where(error))
@@ -266,14 +280,13 @@ class Throttle:
         turn = record.turn or Turn()
         if not limits.recipients_per_day or self._is_counted(record):
             return turn
-        unused = turn.counted_at if turn.counted_at and turn.counted_at > record.updated_at else None
         got = await self._days.ask(
             _mailbox(record),
             Ask(
                 limit=limits.recipients_per_day,
                 within=timedelta(days=29),
                 weight=len(record.open_recipients),
-                gives_back=DAY.at(unused) if unused else None,
+                gives_back=DAY.at(turn.counted_at) if turn.counted_at else None,
                 first=True,
             ),
         )
@@ -285,7 +298,7 @@ class Throttle:
         return Deferral(counted_at + SPREAD * self._chance(), waits)
 
     def _is_counted(self, record: EmailRecord) -> bool:
-        """Whether its recipients are counted already for this attempt: then it was deferred since, and not sent."""
+        """Whether its recipients are counted already for this attempt: it was deferred since, or reached nobody."""
         counted_at = record.turn.counted_at if record.turn else None
         return counted_at is not None and DAY.is_valid(DAY.at(counted_at), self._clock())
 

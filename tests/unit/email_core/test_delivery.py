@@ -980,6 +980,32 @@ async def test_two_doorbells_of_one_email_take_one_permit():
     assert (len(world.provider.submissions), await reserved(world)) == (1, 1)
 
 
+async def test_second_doorbell_leaves_the_moment_that_the_email_brought_to_the_first():
+    world = World(DELIVERED, parameters=Parameters(**STRICT, recipients_per_day_limit=100))
+    moment = MINUTE.at(NOON)
+    await world.windows.write("smtp", Window(reserved=((moment, 1),)), None)
+    brought = Turn(permit_at=MINUTE.start(moment), permit_limit=3)
+    await world.keep(record := email(turn=brought, deferrals=1, updated_at=NOON - timedelta(minutes=1)))
+    stored = await world.emails.get(record.id)
+    await asyncio.gather(*(world.delivery.answer(Doorbell.of(stored)) for _ in range(2)))
+    assert (len(world.provider.submissions), await reserved(world)) == (1, 1)
+
+
+# the first try's outcome -> how often its recipient is counted, after the second
+COUNTED = [(BUSY, 1), (Outcome(kind=OutcomeKind.UNCONFIRMED, reply="timeout"), 2)]
+
+
+@pytest.mark.parametrize(("outcome", "counted"), COUNTED)
+async def test_recipient_is_counted_again_only_where_the_first_try_may_have_reached_it(outcome, counted):
+    world = World(outcome, DELIVERED, parameters=Parameters(recipients_per_day_limit=100))
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    world.clock.now = (await world.record(bell)).due_at
+    await world.delivery.answer(bell)
+    ((window, _),) = world.windows._windows.values()
+    assert sum(count for _, count in window.reserved) == counted
+
+
 async def test_missed_moment_is_given_back_once_by_two_doorbells():
     world = World(DELIVERED, parameters=Parameters(**STRICT))
     missed = MINUTE.at(NOON) - 20

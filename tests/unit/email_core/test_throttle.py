@@ -284,6 +284,7 @@ async def test_email_that_waits_for_no_line_is_left_alone(about):
 # ---- recipients a day
 
 DAILY = {"recipients_per_day_limit": 10}
+HOUR = timedelta(hours=1)
 FOUR = tuple(Address(f"{name}@example.com") for name in ("bob", "eve", "tom", "sue"))
 
 
@@ -307,11 +308,55 @@ async def test_email_deferred_to_another_day_is_sent_then_without_counting_again
 
 
 async def test_full_day_is_found_out_before_a_permit_is_asked():
+    world = World(**DAILY, smtp_per_minute_limit=100)
+    await world.admitted(10)
+    before = await world.store.read("smtp")
+    await world.deferred()
+    assert await world.store.read("smtp") == before
+
+
+async def test_permit_of_an_email_that_the_day_defers_is_given_back():
     world = World(**DAILY, **LIMIT)
     await world.admitted(2, to=FOUR)
     await world.deferred(email(to=FOUR))
     window, _ = await world.store.read("smtp")
-    assert sum(count for _, count in window.reserved) == 2 + 1  # the one that found it out
+    assert sum(count for _, count in window.reserved) == 2
+
+
+async def promised(world: World, prefix: str) -> int:
+    """How many all windows hold whose names begin so."""
+    windows = [window for account, (window, _) in world.store._windows.items() if account.startswith(prefix)]
+    return sum(count for window in windows for _, count in window.reserved)
+
+
+async def test_email_that_reached_nobody_is_counted_once_however_long_it_is_tried():
+    world = World(**DAILY)
+    record = email(to=FOUR)
+    for _ in range(4):
+        turn = await world.throttle.admit(record)
+        record = replace(record, turn=turn, updated_at=world.clock.now)
+        world.clock.now += HOUR
+    assert await promised(world, "smtp-") == 4
+
+
+async def test_email_that_is_cancelled_after_a_try_gives_its_recipients_back():
+    world = World(**DAILY)
+    turn = await world.throttle.admit(email(to=FOUR))
+    await world.throttle.give_back(email(to=FOUR, turn=turn, updated_at=NOON + HOUR))
+    assert await promised(world, "smtp-") == 0
+
+
+@pytest.mark.parametrize("had", [None, Turn(counted_at=NOON - 2 * HOUR)])
+async def test_worker_that_was_not_first_leaves_the_recipients_counted_once(had):
+    world = World(**DAILY)
+    if had:
+        world.clock.now = had.counted_at
+        await world.admitted(2, to=FOUR)  # this email and another one
+        world.clock.now = NOON
+    record = email(to=FOUR, turn=had)
+    _, second = [await world.throttle.admit(record) for _ in range(2)]
+    await world.throttle.withdraw(record, second)
+    assert await promised(world, "smtp-") == (8 if had else 4)
 
 
 async def test_daily_limit_holds_in_compatible_mode_too():
