@@ -23,7 +23,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grain:
     """How finely a limit a `period` counts. `span` ticks hold at most the limit; what is reserved more than `furthest`
-    ticks ahead was reserved by a clock that was wrong. `even`: what is not for this very tick is spread."""
+    ticks ahead was reserved by a clock that was wrong. `even`: what is not for this very tick is spread; else what is
+    more than a span ahead is for one tick in `far`, so that a long backlog is a short text."""
 
     period: timedelta
     tick: timedelta
@@ -31,6 +32,7 @@ class Grain:
     valid: timedelta
     furthest: int
     even: bool
+    far: int = 1
 
     def at(self, moment: datetime) -> int:
         return (moment - EPOCH) // self.tick
@@ -60,6 +62,7 @@ DAY = Grain(
     valid=timedelta(minutes=59),  # the minute's limit may come between
     furthest=30 * 24 * 12,
     even=False,
+    far=12,  # an hour
 )
 
 AT_ONCE = timedelta(seconds=1)  # what is so near goes as it comes, and is not spread
@@ -285,7 +288,7 @@ class _Book:
         while True:
             if self._held(tick) + weight > limit:
                 tick = self._runs[self._index(tick - self._grain.span + 1)][0] + self._grain.span
-            elif self._is_too_dense(tick, limit):
+            elif self._is_between(tick) or self._is_too_dense(tick, limit):
                 tick += 1
             else:
                 self._searched = limit, weight, tick
@@ -315,6 +318,9 @@ class _Book:
 
     def _counted(self) -> list[int]:
         return list(accumulate(map(itemgetter(1), self._runs), initial=0))
+
+    def _is_between(self, tick: int) -> bool:
+        return tick > self._now + self._grain.span and tick % self._grain.far > 0
 
     def _is_too_dense(self, tick: int, limit: int) -> bool:
         """Whoever asks now is ready now; those to come are spread, so that workers can keep to their times: each tick

@@ -1,7 +1,9 @@
+from datetime import timedelta
+
 import pytest
 
 from email_core.stores.window_text import LONGEST_TEXT, window_from_text, window_to_text
-from email_core.throttling import MINUTE, Window
+from email_core.throttling import DAY, MINUTE, Ask, Window, answer
 from tests.support.emails import NOON
 
 TICK = MINUTE.at(NOON)
@@ -21,8 +23,16 @@ def test_window_comes_back_as_it_was(window):
 
 def test_largest_window_that_parameters_can_make_fits_a_property():
     """100,000 a minute, reserved for the longest deferral, five minutes, after a minute of the same."""
-    reserved = tuple((TICK + tick, 166) for tick in range(-620, 3_040))
+    reserved = tuple((TICK + tick, 166) for tick in range(-665, 3_040))
     assert len(window_to_text(Window(reserved=reserved, stamp="0" * 16))) < LONGEST_TEXT
+
+
+def test_backlog_of_a_month_behind_a_day_of_steady_mail_fits_a_property():
+    steady = Window(reserved=tuple((DAY.at(NOON) - 300 + tick, 33) for tick in range(300)))
+    mail = Ask(limit=9_900, within=timedelta(days=29), weight=33, first=True)
+    window, answers = answer(steady, NOON, [mail] * 300 * 28, DAY)
+    assert all(one.reserved for one in answers[: 300 * 26])
+    assert len(window_to_text(window)) < LONGEST_TEXT / 2
 
 
 def test_window_that_is_too_large_is_refused():
