@@ -34,6 +34,12 @@ def sending_limits(parameters: Parameters, provider: str) -> SendingLimits:
     return SendingLimits(per_minute, a_day)
 
 
+def sending_mailbox(parameters: Parameters, provider: str, sender: str) -> str:
+    """The mailbox whose recipients batch mail counts for: the account's that it goes through, whoever it is from."""
+    account = parameters.smtp_user_name if provider == "smtp" else parameters.batch_mailbox_of(provider)
+    return (account or sender).casefold()
+
+
 def limit_warnings(parameters: Parameters, provider: str) -> list[str]:
     """What is allowed and may yet be a mistake, for the administrator who sets it."""
     if provider not in LIMIT_THEMSELVES or not sending_limits(parameters, provider).per_minute:

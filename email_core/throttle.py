@@ -21,7 +21,7 @@ from email_core.message import Importance
 from email_core.parameters import Parameters
 from email_core.providers.base import OutcomeKind
 from email_core.record import Attempt, EmailRecord, Mode, Turn
-from email_core.sending_limits import SendingLimits, sending_limits
+from email_core.sending_limits import SendingLimits, sending_limits, sending_mailbox
 from email_core.shared_windows import SharedWindows, WindowStore
 from email_core.throttling import DAY, MINUTE, Answer, Ask, turn_of, usage
 
@@ -143,7 +143,7 @@ class Throttle:
                 await self._minutes.give_back(record.provider, MINUTE.at(permit_at))
             if counted_at and limits.recipients_per_day:
                 weight = min(len(record.open_recipients), limits.recipients_per_day)
-                await self._days.give_back(_mailbox(record), DAY.at(counted_at), weight)
+                await self._days.give_back(self._mailbox(record), DAY.at(counted_at), weight)
         except StorageUnavailable as error:
             logger.warning("what was promised to email %s runs out: %s", record.id, where(error))
 
@@ -270,7 +270,7 @@ class Throttle:
 
     def _day_is_full(self, record: EmailRecord, limits: SendingLimits) -> bool:
         """As far as this process knows: then it is no use to ask for a permit."""
-        known = self._days.known(_mailbox(record)) if limits.recipients_per_day else None
+        known = self._days.known(self._mailbox(record)) if limits.recipients_per_day else None
         if known is None or self._is_counted(record):
             return False
         now = self._clock()
@@ -281,7 +281,7 @@ class Throttle:
         if not limits.recipients_per_day or self._is_counted(record):
             return turn
         got = await self._days.ask(
-            _mailbox(record),
+            self._mailbox(record),
             Ask(
                 limit=limits.recipients_per_day,
                 within=timedelta(days=29),
@@ -302,6 +302,11 @@ class Throttle:
         counted_at = record.turn.counted_at if record.turn else None
         return counted_at is not None and DAY.is_valid(DAY.at(counted_at), self._clock())
 
+    def _mailbox(self, record: EmailRecord) -> str:
+        """The account of a sending mailbox: its address is told to nobody."""
+        address = sending_mailbox(self._parameters, record.provider, record.sender.address)
+        return f"{record.provider}-{hashlib.sha256(address.encode()).hexdigest()[:24]}"
+
 
 def says_too_much(attempt: Attempt) -> bool:
     """Whether the provider's answer is about how much is sent (facts/smtp.md), not about this email."""
@@ -315,9 +320,3 @@ def _unused_permit(record: EmailRecord) -> datetime | None:
     """An attempt is recorded after the moment of its permit, a deferral before."""
     permit_at = record.turn.permit_at if record.turn else None
     return permit_at if permit_at and permit_at > record.updated_at else None
-
-
-def _mailbox(record: EmailRecord) -> str:
-    """The account of a sending mailbox: its address is told to nobody."""
-    digest = hashlib.sha256(record.sender.address.casefold().encode()).hexdigest()
-    return f"{record.provider}-{digest[:24]}"

@@ -297,6 +297,23 @@ async def test_recipients_are_counted_for_a_day_and_a_mailbox():
     assert isinstance(other, Turn)
 
 
+# parameters, provider -> whether two addresses share what one mailbox may send
+MAILBOXES = [
+    ({}, "smtp", False),
+    ({"smtp_user_name": "Batch@contoso.com"}, "smtp", True),
+    ({"graph_batch_mailbox": "batch@contoso.com"}, "graph", True),
+    ({"graph_batch_mailbox": "batch@contoso.com"}, "exchange", False),
+]
+
+
+@pytest.mark.parametrize(("parameters", "provider", "shared"), MAILBOXES)
+async def test_recipients_count_for_the_mailbox_that_the_mail_goes_through(parameters, provider, shared):
+    world = World(**DAILY, **parameters)
+    await world.admitted(10, provider=provider)
+    other = await world.throttle.admit(email(provider=provider, sender=Address("other@contoso.com")))
+    assert isinstance(other, Deferral) == shared
+
+
 async def test_email_deferred_to_another_day_is_sent_then_without_counting_again():
     world = World(**DAILY)
     await world.admitted(2, to=FOUR)
