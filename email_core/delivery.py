@@ -152,10 +152,13 @@ class Delivery:
             return None
         turn = await self._throttle.wait(claim.stored.record, turn)
         if isinstance(turn, Deferral):
-            return await self._defer(claim.stored, claim.stored.record.after(Event.RETURN, now), turn)
+            return await self._record(
+                claim.stored, turn.of(claim.stored.record.after(Event.RETURN, now), self._clock())
+            )
         if paused_until := self._paused_since(record, known):
             returned = claim.stored.record.after(Event.RETURN, record.updated_at)
-            return await self._wait(claim.stored, _promised(returned, turn), paused_until)
+            await self._record(claim.stored, self._waiting(_promised(returned, turn), paused_until))
+            return await self._throttle.give_back(_promised(returned, turn), waits=True)
         began = self._clock()
         outcome, seconds = await self._hand_over(claim)
         outcome, pauses = await self._learn(record, outcome, began)
@@ -199,12 +202,14 @@ class Delivery:
         state = ProviderState() if provider is None else self._pauses.known(provider)
         return state.waits_until(self._clock()) if state.refusals > before.refusals else None
 
-    async def _wait(self, stored: StoredEmail, record: EmailRecord, paused_until: datetime) -> None:
+    def _waiting(self, record: EmailRecord, paused_until: datetime) -> EmailRecord:
         """It is no try: the provider, not the email, is at fault. Not all come back in the same second."""
         due = paused_until + LONGEST_SPREAD * self._chance()
         turn = record.turn and replace(record.turn, permit_at=None)
-        waits = replace(record, next_attempt_at=due, waits_for_provider=True, turn=turn, updated_at=self._clock())
-        await self._return(stored, waits)
+        return replace(record, next_attempt_at=due, waits_for_provider=True, turn=turn, updated_at=self._clock())
+
+    async def _wait(self, stored: StoredEmail, record: EmailRecord, paused_until: datetime) -> None:
+        await self._return(stored, self._waiting(record, paused_until))
         await self._throttle.give_back(record, waits=True)
         _ended_quietly(record.id, f"provider {record.provider} is paused")
 

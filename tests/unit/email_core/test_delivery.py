@@ -424,6 +424,26 @@ async def test_claimed_email_that_missed_its_moment_returns_without_a_try():
     assert (record.status, record.deferrals, record.tries, record.in_doubt) == (Status.UNSENT, 2, 0, False)
 
 
+async def test_claimed_email_that_was_not_tried_returns_without_doubt_as_soon_as_the_storage_is_back():
+    world = World(parameters=LIMITED)
+    late, full = timedelta(seconds=1), MINUTE.at(NOON + timedelta(seconds=1))
+    await world.windows.write("smtp", Window(reserved=((MINUTE.at(NOON), 1), (full, 1))), None)
+    brought = Turn(permit_at=NOON, permit_limit=1)
+    bell = await world.keep(email(turn=brought, deferrals=1, updated_at=NOON - late))
+    update, failures = world.emails.update, [None, StorageUnavailable("test")]
+
+    async def update_after_a_failure(*about):
+        world.clock.now += late
+        if failures and (failure := failures.pop(0)):
+            raise failure
+        return await update(*about)
+
+    world.emails.update = update_after_a_failure
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.deferrals, record.in_doubt) == (Status.UNSENT, 2, False)
+
+
 async def test_interactive_mail_is_not_deferred():
     world = World(DELIVERED, DELIVERED, parameters=LIMITED)
     for _ in range(2):
