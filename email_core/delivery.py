@@ -121,7 +121,8 @@ class Delivery:
             len(record.attempts) >= MOST_POISONINGS
         ):
             failed = record.after(Event.CLAIM, now).after(Event.FAIL, now)
-            return await self._end(stored, record, failed)
+            await self._end(stored, record, failed)
+            return await self._throttle.give_back(record)
         due = max(record.due_at, now + retry_wait(record.tries, chance=self._chance()))
         return await self._return(stored, replace(record, next_attempt_at=due, updated_at=now))
 
@@ -229,7 +230,7 @@ class Delivery:
             waits_for_provider=False,
             claimed_by=secrets.token_hex(8),
             lease_until=now + LEASE + timedelta(seconds=record.size / SLOWEST_SENDING),
-            turn=turn if keeps_turn else None,
+            turn=replace(turn, permit_at=None) if turn is not None and keeps_turn else None,
         )
         return await self._emails.update(stored, claim)
 

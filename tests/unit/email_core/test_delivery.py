@@ -35,7 +35,7 @@ from email_core.stores.memory import (
     MemoryWindowStore,
 )
 from email_core.throttle import AHEAD, Throttle
-from email_core.throttling import MINUTE, Window
+from email_core.throttling import DAY, MINUTE, Window
 from tests.support.emails import NOON, Clock, email
 
 MIME = b"Subject: Statement\r\n\r\nHello\r\n"
@@ -1024,6 +1024,37 @@ async def test_recipient_is_counted_again_only_where_the_first_try_may_have_reac
     await world.delivery.answer(bell)
     ((window, _),) = world.windows._windows.values()
     assert sum(count for _, count in window.reserved) == counted
+
+
+async def test_moment_that_was_used_is_not_given_back_where_the_clock_was_set_back_since():
+    world = World(BUSY, DELIVERED, parameters=Parameters(**STRICT))
+    moment = MINUTE.at(NOON)
+    await world.windows.write("smtp", Window(reserved=((moment, 1),)), None)
+    brought = Turn(permit_at=MINUTE.start(moment), permit_limit=3)
+    bell = await world.keep(email(turn=brought, deferrals=1, updated_at=NOON - timedelta(minutes=1)))
+    submit = world.provider.submit
+
+    async def submit_while_the_clock_is_set_back(submission: Submission) -> Outcome:
+        world.clock.advance(seconds=-1)
+        return await submit(submission)
+
+    world.provider.submit = submit_while_the_clock_is_set_back
+    await world.delivery.answer(bell)
+    world.clock.now = (await world.record(bell)).due_at
+    await world.delivery.answer(bell)
+    assert (len(world.provider.submissions), await reserved(world)) == (2, 2)
+
+
+async def test_email_that_fails_in_the_poison_queue_gives_its_recipients_back():
+    world = World(parameters=Parameters(recipients_per_day_limit=100))
+    step = DAY.at(NOON)
+    await world.windows.write(world.delivery._throttle._mailbox(email()), Window(reserved=((step, 1),)), None)
+    poisoned = Attempt(NOON, "smtp", "put aside", "", 0.0)
+    attempts = (poisoned,) * (MOST_POISONINGS - 1)
+    bell = await world.keep(email(turn=Turn(counted_at=DAY.start(step)), attempts=attempts, tries=len(attempts)))
+    await world.delivery.put_aside(bell)
+    ((window, _),) = world.windows._windows.values()
+    assert ((await world.record(bell)).status, window.reserved) == (Status.FAILED, ())
 
 
 async def test_missed_moment_is_given_back_once_by_two_doorbells():
