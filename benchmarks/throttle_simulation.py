@@ -20,6 +20,7 @@ import selectors
 import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -74,6 +75,11 @@ class Case:
     emails: int
     mode: str = "strict"
     skew: float = 0.1  # seconds, by which a clock is wrong at most
+    minutes: int = 0  # that are looked at; 0: until all are sent
+
+    @property
+    def backlog(self) -> str:
+        return f"{self.emails:,}" + (f" in the first {self.minutes} min" if self.minutes else "")
 
     def accepted_at(self, number: int) -> float:
         return number / min(self.emails / 60, MOST_ACCEPTED)
@@ -182,7 +188,8 @@ class _World:
     async def run(self) -> Simulated:
         instances = [asyncio.create_task(_Instance(self).run()) for _ in range(self.case.instances)]
         sweeper = asyncio.create_task(self.sweep())
-        await self.done.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.done.wait(), self.case.minutes * 60 or None)
         for task in (*instances, sweeper, *self.tasks):
             task.cancel()
         await asyncio.gather(*instances, sweeper, *self.tasks, return_exceptions=True)
@@ -326,6 +333,8 @@ def cases() -> Iterator[Case]:
         for instances in INSTANCES:
             yield Case(limit, instances, emails)
     yield Case(600, 10, 100_000)
+    for limit in (1, 30):
+        yield Case(limit, 10, 100_000, minutes=120)
     yield Case(30, 10, BACKLOGS[30], mode="compatible")
 
 
@@ -346,12 +355,13 @@ def _row(one: Simulated) -> tuple[report.Cell, ...]:
     use = f"{one.use:.1%}" if case.mode == "strict" else "over"
     requests = [one.requests[kind] / case.emails for kind in ("window", "deferral", "host")]
     return (
-        *(case.limit, case.mode, case.instances, case.emails, use, one.most_in_a_minute),
+        *(case.limit, case.mode, case.instances, case.backlog, use, one.most_in_a_minute),
         *(*requests, sum(requests), one.disorder, one.times[-1] / 60),
     )
 
 
 def _plot(results: list[Simulated]) -> None:
+    results = [one for one in results if one.case.emails == BACKLOGS[one.case.limit]]
     chosen = {one.case.mode: one for one in results if (one.case.limit, one.case.instances) == (30, 10)}
     with plots.panels("throttling-simulation", 2) as axes:
         if axes is None:
@@ -365,7 +375,7 @@ def _plot(results: list[Simulated]) -> None:
         left.set(yscale="log", xlabel="minutes", ylabel="sent in the minute before")
         left.set_title(f"30 a minute, {BACKLOGS[30]:,} emails in the first minute, 10 instances")
         left.legend()
-        strict = [one for one in results if one.case.mode == "strict" and one.case.emails == BACKLOGS[one.case.limit]]
+        strict = [one for one in results if one.case.mode == "strict"]
         names = [f"{one.case.limit:,}\n{one.case.instances}".replace(",000", "k") for one in strict]
         bottom = [0.0] * len(strict)
         for kind, colour in (("window", plots.BLUE), ("deferral", plots.ORANGE), ("host", plots.GREY)):
