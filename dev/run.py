@@ -137,6 +137,7 @@ def addresses(ports: Ports, local: Path, environment: Mapping[str, str]) -> str:
     graph = "" if ports.graph is None else f"\n  Graph        https://localhost:{ports.graph}   (a stand-in)"
     return f"""
   The API      http://{HOST}:{ports.http}/api
+  To read      http://{HOST}:{ports.http}/api/docs   (every call, to try out)
   Its health   http://{HOST}:{ports.http}/api/health
   The inbox    http://{HOST}:{ports.inbox}   (mail sent to {HOST}:{ports.smtp} shows up here){graph}
   Mail goes    {_destination(ports, environment)}

@@ -146,7 +146,7 @@ class Ews:
         return _Password(self._settings.user_name, credential)
 
 
-class _Password(Credentials):  # type: ignore[misc]  # it has no annotations
+class _Password(Credentials):
     """exchangelib finds its connections by the address and the credentials: with other settings they must be others."""
 
     def __eq__(self, other: object) -> bool:
@@ -155,7 +155,7 @@ class _Password(Credentials):  # type: ignore[misc]  # it has no annotations
     __hash__ = object.__hash__
 
 
-class _GivenToken(OAuth2AuthorizationCodeCredentials):  # type: ignore[misc]  # it has no annotations
+class _GivenToken(OAuth2AuthorizationCodeCredentials):
     """exchangelib finds its connections by the credentials, and its own with a token are others after each use."""
 
     def __eq__(self, other: object) -> bool:
@@ -164,7 +164,7 @@ class _GivenToken(OAuth2AuthorizationCodeCredentials):  # type: ignore[misc]  # 
     __hash__ = object.__hash__
 
 
-class _ByStatus(FailFast):  # type: ignore[misc]  # it has no annotations
+class _ByStatus(FailFast):
     """FailFast calls a server busy whenever the connection ends with the answer. That is how gateways answer that lost
     the server behind them, which may have sent the message."""
 
@@ -185,7 +185,7 @@ def _is_sign_in_page(response: Any) -> bool:
     return is_html and b"envelope" not in content.lower() and _ASKS_FOR_PASSWORD.search(content) is not None
 
 
-class _Send(CreateItem):  # type: ignore[misc]  # it has no annotations
+class _Send(CreateItem):
     """Into a folder that is named, so that none has to be looked for first."""
 
     def call(self, items: Any, folder: Any, message_disposition: str) -> Any:
