@@ -50,7 +50,7 @@ def run(_: argparse.Namespace) -> None:
 
 def _beside_a_bare_client() -> None:
     rows: list[tuple[report.Cell, ...]] = []
-    with running_sink() as sink:
+    with running_sink(counts=False) as sink:
         for connections in CONNECTIONS:
             bare, ours = _best(
                 lambda count=connections: bare_smtp.emails_a_second(sink.port, EMAILS, count),

@@ -1,10 +1,9 @@
 """The record of an email: all that is kept about it apart from its content, from accept to history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
 
 from email_core.delivery_state import ENDED, Event, Status, step
@@ -60,7 +59,7 @@ class Turn:
     counted_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class EmailRecord:
     """Times are UTC. `size` is the octets of the MIME. `results` holds only the recipients whose fate differs from
     the email's: those accepted, refused or in doubt while others still wait, and the refused ones of a Sent email."""
@@ -196,12 +195,11 @@ class EmailRecord:
         return self._changed(tries=self.tries + 1, attempts=(*self.attempts, attempt)[-ATTEMPTS_KEPT:], **changes)
 
     def _changed(self, **changes: Any) -> "EmailRecord":
-        """As `dataclasses.replace` does it, in half the time: an email is changed three times while it is sent."""
+        """As `dataclasses.replace` does it, in a fifth of the time: a sent email is changed three times."""
+        if not changes.keys() <= self.__dict__.keys():
+            raise TypeError(f"an email's record has no {', '.join(changes.keys() - self.__dict__.keys())}")
         copy = object.__new__(EmailRecord)
-        for put, value in zip(_SLOTS, _VALUES(self), strict=True):
-            put(copy, value)
-        for name, value in changes.items():
-            object.__setattr__(copy, name, value)
+        copy.__dict__.update(self.__dict__, **changes)
         return copy
 
 
@@ -211,9 +209,6 @@ def lasting(results: Mapping[str, RecipientResult]) -> dict[str, RecipientResult
 
 
 _ANSWERED = frozenset({Status.SENT, Status.FAILED})
-_FIELDS = tuple(row.name for row in fields(EmailRecord))
-_VALUES = attrgetter(*_FIELDS)
-_SLOTS = tuple(getattr(EmailRecord, name).__set__ for name in _FIELDS)
 
 
 def unique_addresses(*lists: tuple[Address, ...]) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ can have been sent.
 """
 
 import asyncio
+import math
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -87,10 +88,10 @@ class Connection:
                 return _number(value) or None
         return None
 
-    async def command(self, line: bytes, seconds: float | None = None) -> Reply:
+    async def command(self, line: bytes) -> Reply:
         """Raises ConnectionLost."""
         self.say([line])
-        return await self.hear(seconds)
+        return await self.hear()
 
     def say(self, lines: Sequence[bytes]) -> None:
         """Several commands in one go, where the server offers that (RFC 2920). Each must be heard."""
@@ -98,9 +99,13 @@ class Connection:
             raise ValueError("a command has one line")  # a second one would be a command of somebody else's
         self._dialogue.say(b"".join(b"%b\r\n" % line for line in lines), replies=len(lines))
 
-    async def hear(self, seconds: float | None = None) -> Reply:
-        """The answer to the first command that has none yet. Raises ConnectionLost."""
-        self._watchdog.expect_within(seconds or COMMAND_SECONDS)
+    def hear(self, time_left: float = math.inf) -> Awaitable[Reply]:
+        """The answer to the first command that has none yet, in `time_left` seconds at most. Raises ConnectionLost."""
+        return self._heard_within(min(COMMAND_SECONDS, time_left))
+
+    async def _heard_within(self, seconds: float) -> Reply:
+        if not self._dialogue.has_news:
+            self._watchdog.expect_within(seconds)
         try:
             reply = await self._dialogue.reply()
         except ConnectionLost:
@@ -126,7 +131,7 @@ class Connection:
         """The rest of the content and the dot that ends it, together: the server need not wake twice. Raises
         ConnectionLost."""
         self._dialogue.say(octets + b".\r\n", replies=0)
-        return await self.hear(seconds)
+        return await self._heard_within(seconds)
 
     async def heed_early_answer(self) -> None:
         """Raises AnsweredEarly, or ConnectionLost: without its end the content was not sent."""
@@ -208,7 +213,7 @@ class _Watchdog:
         if self._loop.time() < self._deadline:
             self._look_at(self._deadline)
             return
-        self._bark(f"timed out: no answer within {self._seconds:g} s")
+        self._bark(f"timed out: no answer within {self._seconds:.3g} s")
 
 
 class Connector:

@@ -6,8 +6,7 @@ one, but tests have many.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from email_core.providers.base import Outcome, OutcomeKind
 from email_core.providers.smtp.connection import Connection, NotConnected
@@ -32,27 +31,18 @@ class Pool:
         self._clock = clock
         self._kept: _Kept | None = None
 
-    @asynccontextmanager
-    async def turn(self, seconds: float = WAIT_SECONDS) -> AsyncIterator[None]:
-        """The right to one connection. Raises NotConnected where none is free in time."""
-        turns = self._of_this_loop().turns
-        if turns.locked():
-            await _acquire_in_time(turns, min(seconds, WAIT_SECONDS))
-        else:
-            await turns.acquire()
-        try:
-            yield
-        finally:
-            turns.release()
+    def turn(self, seconds: float = WAIT_SECONDS) -> "_Turn":
+        """The right to one connection, as a context. Raises NotConnected where none is free in time."""
+        return _Turn(self._of_this_loop().turns, min(seconds, WAIT_SECONDS))
 
     async def idle(self, time_left: Callable[[], float] = lambda: math.inf) -> Connection | None:
         """A kept connection that can be used: the one that was used last. It takes no longer than `time_left`, which
         is in seconds."""
-        idle = self._of_this_loop().idle
-        while idle:
-            connection = idle.pop()
+        kept = self._of_this_loop()
+        while kept.idle:
+            connection = kept.idle.pop()
             try:
-                if self._is_worth_keeping(connection) and await self._is_alive(connection, time_left):
+                if self._is_worth_keeping(connection, kept) and await self._is_alive(connection, time_left):
                     return connection
             except BaseException:
                 connection.close()
@@ -75,11 +65,11 @@ class Pool:
                 raise
 
     def give_back(self, connection: Connection) -> None:
+        kept = self._of_this_loop()
         connection.used_at = self._clock()
-        if not self._is_worth_keeping(connection):
+        if not self._is_worth_keeping(connection, kept):
             connection.quit()
             return
-        kept = self._of_this_loop()
         kept.idle.append(connection)
         if kept.timer is None:
             kept.timer = kept.loop.call_later(IDLE_SECONDS, self._close_idle, kept)
@@ -109,9 +99,9 @@ class Pool:
             self._kept = _Kept(loop, self._size)
         return self._kept
 
-    def _is_worth_keeping(self, connection: Connection) -> bool:
+    def _is_worth_keeping(self, connection: Connection, kept: "_Kept") -> bool:
         age = self._clock() - connection.opened_at
-        is_of_before = connection.opened_at <= self._of_this_loop().used_if_opened_after
+        is_of_before = connection.opened_at <= kept.used_if_opened_after
         return connection.is_open and not is_of_before and connection.messages < MOST_MESSAGES and age < LONGEST_LIFE
 
     async def _is_alive(self, connection: Connection, time_left: Callable[[], float]) -> bool:
@@ -138,12 +128,23 @@ class Pool:
             kept.timer = kept.loop.call_later(wait, self._close_idle, kept)
 
 
-async def _acquire_in_time(turns: asyncio.Semaphore, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await turns.acquire()
-    except TimeoutError as error:
-        raise NotConnected(Outcome(kind=OutcomeKind.TRANSIENT, reply=BUSY, stage="connect")) from error
+class _Turn:
+    def __init__(self, turns: asyncio.Semaphore, seconds: float) -> None:
+        self._turns = turns
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise NotConnected(Outcome(kind=OutcomeKind.TRANSIENT, reply=BUSY, stage="connect")) from error
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.release()
 
 
 class _Kept:

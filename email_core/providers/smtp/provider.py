@@ -223,6 +223,8 @@ async def _in_time(connecting: Awaitable[T], seconds: float | None) -> T:
     """Raises NotConnected, whatever happens: before there is a connection nothing can be sent. None: it keeps to its
     time by itself."""
     try:
+        if seconds is None:
+            return await connecting
         async with asyncio.timeout(seconds):
             return await connecting
     except NotConnected:

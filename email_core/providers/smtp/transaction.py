@@ -101,8 +101,7 @@ class Transaction:
     async def _outcome(self) -> Outcome:
         """Raises Stale or TooMany."""
         try:
-            async with asyncio.timeout(self._time_left()):
-                return await self._whole()
+            return await self._whole()
         except (Stale, TooMany):
             raise
         except AnsweredEarly as error:
@@ -123,10 +122,11 @@ class Transaction:
             return self._broken_off(f"internal error: {type(error).__name__}")
 
     async def _whole(self) -> Outcome:
+        """For small content the time that each answer may take is enough: a timer more costs a fiftieth of it."""
         content = self._submission.content
         if isinstance(content, InlineContent) and content.size <= WRITTEN_AT_ONCE:
             return await self._run(content.octets, None)
-        async with aclosing(_pieces(content)) as pieces:
+        async with asyncio.timeout(self._time_left()), aclosing(_pieces(content)) as pieces:
             return await self._run(await anext(pieces, b""), pieces)
 
     async def _run(self, first: bytes, rest: AsyncIterator[bytes] | None) -> Outcome:
@@ -168,7 +168,7 @@ class Transaction:
             together = self._commands[number : number + most]
             self._connection.say(together)
             self._said = number + len(together)
-        reply = await self._connection.hear()
+        reply = await self._connection.hear(self._time_left())
         if not self._fits(number, reply):
             self._accepted, self._refused = {}, {}
             raise ConnectionLost(f"{reply.code} is no answer to {self._commands[number][:4].decode()}")
@@ -267,7 +267,8 @@ class Transaction:
         if reply.code != 354:
             return self._refusal(reply)
         if self._left or self._refused:  # they are not in doubt where the worker dies from here on
-            await self._submission.keep_progress({}, tuple(self._accepted))
+            async with asyncio.timeout(self._time_left()):
+                await self._submission.keep_progress({}, tuple(self._accepted))
         self._connection.begin_content()
         last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
         return await self._end(stuffing.stuffed(last) + stuffing.end())
@@ -292,7 +293,8 @@ class Transaction:
         """Raises ConnectionLost or AnsweredEarly."""
         await self._connection.heed_early_answer()
         self._may_be_sent = True
-        reply = await self._connection.end_content(last, ANSWER_SECONDS + self._upload_seconds)
+        seconds = min(ANSWER_SECONDS + self._upload_seconds, self._time_left())
+        reply = await self._connection.end_content(last, seconds)
         if reply.code >= 400:
             return self._refusal(reply)
         if reply.code >= 300:
