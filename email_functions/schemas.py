@@ -8,7 +8,7 @@ import mimetypes
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -393,6 +393,8 @@ class EmlQuery(Body):
 
 class BatchBody(Body):
     """The emails are checked one by one: a bad one does not sink the others."""
+
+    most_values: ClassVar[int] = 500_000
 
     emails: Annotated[
         list[Any],

@@ -3,7 +3,8 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from typing import TypeVar
+from itertools import islice
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +15,8 @@ from email_functions.problems import NotJson
 
 FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 _MOST_PROBLEMS = 100  # told of one body
+_MARKS = b",:[{"  # each begins a value, or a field's name
+_MARK = re.compile(rb'"(?:[^"\\]|\\.)*+"|[,:\[{]', re.DOTALL)  # or a text, in which they mean nothing
 _PLACE = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
 _NOT_JSON = {  # what the parser says begins so; and what is said of it
     "trailing comma": "a comma has nothing after it",
@@ -38,6 +41,10 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
+    most_values: ClassVar[int] = 200_000
+    """That its JSON may have, each field's name and each item counted. What is wrong with each of a million unknown
+    fields would be told in fifty times the memory that they take."""
+
     @classmethod
     def no_field(cls, name: str) -> str:
         """What is said of a field that is none."""
@@ -54,10 +61,20 @@ def from_json(model: type[Model], body: bytes) -> Model:
     """Raises NotJson, or InvalidEmail with a JSON pointer for each problem."""
     if not body or body.isspace():
         raise NotJson("the body is empty: send a JSON object")
+    if _has_more_values(body, model.most_values):
+        raise InvalidEmail(FieldProblem("", f"has more fields and items than the {model.most_values} that are taken"))
     try:
         return model.model_validate_json(body.removeprefix(BOM_UTF8))  # a parser may ignore it (RFC 8259, 8.1)
     except ValidationError as error:
         raise _translated(error, model) from None
+
+
+def _has_more_values(body: bytes, most: int) -> bool:
+    """Long texts may have many of the same characters: only where that is possible they are looked through."""
+    if sum(body.count(mark) for mark in _MARKS) <= most:
+        return False
+    marks = (found for found in _MARK.finditer(body) if body[found.start()] in _MARKS)
+    return next(islice(marks, most, None), None) is not None
 
 
 def from_query(model: type[Model], params: Mapping[str, str]) -> Model:

@@ -188,8 +188,8 @@ class _Watchdog:
         self._deadline: float | None = None
 
     def expect_within(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._deadline = self._loop.time() + seconds
+        self._seconds = max(0.0, seconds)
+        self._deadline = self._loop.time() + self._seconds
         if self._timer is None or self._timer.when() > self._deadline:
             self._look_at(self._deadline)
 

@@ -234,6 +234,26 @@ def test_a_body_that_is_no_object_is_refused(body):
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        b",".join(b'"%d" : 1' % number for number in range(100_001)),  # blanks before the colon are JSON too
+        b'"x":[' + b",".join([b"{}"] * 100_001) + b"]",
+        b'"x":' + b"[" * 200_001,
+    ],
+)
+def test_more_fields_and_items_than_anybody_needs_are_refused_before_they_are_read(values):
+    with pytest.raises(InvalidEmail) as refusal:
+        email_body(b"{" + values + b"}")
+    (problem,) = refusal.value.problems
+    assert problem.detail == "has more fields and items than the 200000 that are taken"
+
+
+def test_marks_in_a_text_are_no_fields():
+    text = '{"a": [1, 2]}, "quoted \\" and more' * 5_000
+    assert email_body(json.dumps(EXAMPLE | {"text": text}).encode()).text == text
+
+
+@pytest.mark.parametrize(
     ("fields", "pointer"),
     [
         ({"surprise": 1}, "/surprise"),
