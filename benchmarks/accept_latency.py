@@ -14,8 +14,8 @@ from typing import Any
 from benchmarks import report
 from benchmarks.load import SMALL_MAIL, post_many, until
 from benchmarks.servers import NO_SENDING, prepared, running_runner, running_sink
-from email_core.assembly import StorageClients
 from email_core.record import Mode
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import QUEUE_NAMES
 from tests.support.azurite import running_azurite

@@ -29,11 +29,12 @@ from azure.storage.queue.aio import QueueClient
 from benchmarks import report
 from benchmarks.load import SMALL_MAIL
 from benchmarks.servers import running_sink
-from email_core.assembly import StorageClients, configured_providers, connect, install, utc_now
+from email_core.assembly import configured_providers, connect, install, utc_now
 from email_core.parameters import Parameters
 from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
 from email_core.sign_in.base import OpenSignIn
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import QUEUE_NAMES
 from function_app import app

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from email_core.assembly import StorageClients
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure import create_storage
 from tests.support.azurite import ROOT, free_port, wait_for_port
 

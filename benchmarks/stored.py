@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from email_core.assembly import StorageClients
 from email_core.delivery_state import Event
 from email_core.email_id import SHARDS, partition_of
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure.names import EMAILS_TABLE, PARTITIONS_TABLE
 from email_core.stores.azure.partitions import Partitions
 from email_core.stores.azure.transaction import insert

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.request import getproxies
 
 from email_core.accept_rate import AcceptRate
@@ -51,6 +51,7 @@ from email_core.sign_in.base import (
     SignIn,
     access_mode,
 )
+from email_core.storage_clients import StorageClients, credential, unreadable_connection
 from email_core.stores.base import EmailStore, Stores
 from email_core.sweeper import Sweeper
 from email_core.throttle import Throttle
@@ -59,29 +60,10 @@ from email_core.user_directory import Users
 from email_core.watch import Watch
 from email_core.web_address import is_https_origin
 
-STORAGE_SETTING = "EmailStorage"
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
 
-_MEBIBYTE = 1024 * 1024
-_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 2}  # seconds
-_BACKOFF: dict[str, Any] = {  # seconds; the queue and blob clients' own is 15 and more, while a caller waits
-    "initial_backoff": 0.5,
-    "increment_base": 2,
-    "random_jitter_range": 0.5,
-}
-_STREAMED_UPLOAD: dict[str, Any] = {  # what is larger goes in blocks, read from the stream and not copied
-    "max_single_put_size": _MEBIBYTE,
-    "min_large_block_upload_threshold": _MEBIBYTE,
-    "max_block_size": 4 * _MEBIBYTE,
-    "max_single_get_size": 4 * _MEBIBYTE,  # a large email is read piece by piece, as it is sent
-    "max_chunk_get_size": 4 * _MEBIBYTE,
-    **_TIMEOUTS,
-    **_BACKOFF,
-    "read_timeout": 60,
-}
 _VAULT_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}  # seconds; the store bounds the whole
 _ROOT = Path(__file__).parents[1]
-_AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,95 +368,6 @@ def vault_client(address: str, credential: Any, **options: Any) -> Any:
     return SecretClient(address, credential, retry_policy=retries, **_VAULT_TIMEOUTS, **proxy, **options)
 
 
-class StorageClients:
-    """Clients of one storage account, by connection string (`EmailStorage`) or by identity
-    (`EmailStorage__blobServiceUri`, `__queueServiceUri`, `__tableServiceUri`, and `__clientId` of a user-assigned
-    one): the settings that the queue trigger reads too."""
-
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        self._settings = settings
-        self._connection = _connection_string(settings)
-        # Asked once: otherwise two threads look for a proxy in the environment before each request.
-        self._proxy: dict[str, Any] = {"use_env_settings": bool(getproxies())}
-        if not self._connection and not settings.get(f"{STORAGE_SETTING}__queueServiceUri"):
-            raise ConfigurationError(
-                STORAGE_SETTING,
-                "is not set",
-                f"Set it to a connection string, or set {STORAGE_SETTING}__blobServiceUri, __queueServiceUri and "
-                "__tableServiceUri to use the app's identity.",
-            )
-
-    @property
-    def use_identity(self) -> bool:
-        return not self._connection
-
-    def tables(self) -> Any:
-        from azure.data.tables.aio import TableServiceClient
-
-        if self._connection:
-            return TableServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **self._proxy)
-        return TableServiceClient(
-            self._address("tableServiceUri"), credential=self._credential(), **_TIMEOUTS, **self._proxy
-        )
-
-    def queues(self) -> Any:
-        from azure.storage.queue.aio import QueueServiceClient
-
-        if self._connection:
-            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **_BACKOFF, **self._proxy)
-        address = self._address("queueServiceUri")
-        return QueueServiceClient(address, credential=self._credential(), **_TIMEOUTS, **_BACKOFF, **self._proxy)
-
-    def blobs(self) -> Any:
-        from azure.storage.blob.aio import BlobServiceClient
-
-        if self._connection:
-            return BlobServiceClient.from_connection_string(self._connection, **_STREAMED_UPLOAD, **self._proxy)
-        return BlobServiceClient(
-            self._address("blobServiceUri"), credential=self._credential(), **_STREAMED_UPLOAD, **self._proxy
-        )
-
-    def plain_tables(self) -> Any:
-        return self._plain("table")
-
-    def plain_queues(self) -> Any:
-        return self._plain("queue")
-
-    def _plain(self, name: Literal["table", "queue"]) -> Any:
-        """A `StorageService`, for the requests of the hot path."""
-        from email_core.stores.azure.rest import StorageService
-
-        if self._connection:
-            return StorageService.by_connection_string(name, self._connection, **self._proxy)
-        return StorageService.by_identity(self._address(f"{name}ServiceUri"), self._credential(), **self._proxy)
-
-    def _address(self, service: str) -> str:
-        setting = f"{STORAGE_SETTING}__{service}"
-        address = self._settings.get(setting)
-        if not address:
-            raise ConfigurationError(setting, "is not set", "Give the service's https address.")
-        return address
-
-    def _credential(self) -> Any:
-        return credential(self._settings, STORAGE_SETTING)
-
-
-def unreadable_connection(error: ValueError) -> ConfigurationError:
-    """The client libraries' words never repeat the key."""
-    fix = "Copy the connection string anew from the storage account."
-    return ConfigurationError(STORAGE_SETTING, f"cannot be read ({error})", fix)
-
-
-def credential(settings: Mapping[str, str], prefix: str) -> Any:
-    """Of the identity that `<prefix>__credential` and `<prefix>__clientId` choose."""
-    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
-
-    client_id = settings.get(f"{prefix}__clientId") or None
-    if settings.get(f"{prefix}__credential") == "managedidentity":
-        return ManagedIdentityCredential(client_id=client_id)
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
-
-
 def _is_on_azure(settings: Mapping[str, str]) -> bool:
     """Functions Core Tools set some of Azure's variables as well, and say that it is development. An app on Azure may
     say so too, by mistake: its own name on the web tells it apart."""
@@ -482,22 +375,3 @@ def _is_on_azure(settings: Mapping[str, str]) -> bool:
     if settings.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and hostname in ("", "localhost", "127.0.0.1"):
         return False
     return bool(settings.get("WEBSITE_INSTANCE_ID") or settings.get("WEBSITE_SITE_NAME"))
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65_534:
-        raise ConfigurationError("AZURITE_PORT", "is no port", "Give a number, like 10000.")
-    return int(text)
-
-
-def _connection_string(settings: Mapping[str, str]) -> str:
-    """The client libraries do not know `UseDevelopmentStorage=true`, which the host does: Azurite on its ports."""
-    connection = settings.get(STORAGE_SETTING, "").strip()
-    if connection.rstrip(";").lower() != "usedevelopmentstorage=true":
-        return connection
-    blob_port = _port(settings.get("AZURITE_PORT") or "10000")
-    endpoints = "".join(
-        f"{service}Endpoint=http://127.0.0.1:{blob_port + offset}/devstoreaccount1;"
-        for offset, service in enumerate(("Blob", "Queue", "Table"))
-    )
-    return f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_AZURITE_KEY};{endpoints}"

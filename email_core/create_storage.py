@@ -7,8 +7,8 @@ import asyncio
 import os
 import sys
 
-from email_core.assembly import StorageClients
 from email_core.errors import EmailSubsystemError
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure import create_storage
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from email_core.assembly import StorageClients, unreadable_connection, utc_now
+from email_core.assembly import utc_now
 from email_core.audit import AuditLog
 from email_core.caller import Caller, Role
 from email_core.errors import EmailSubsystemError, FieldProblem, InvalidEmail
@@ -22,6 +22,7 @@ from email_core.parameter_desk import ANY_VERSION, ParameterDesk, Reading
 from email_core.parameter_layers import meant_by
 from email_core.parameter_rules import warnings
 from email_core.parameters import ROWS, Value
+from email_core.storage_clients import StorageClients, unreadable_connection
 from email_core.stores.azure import AzureAuditStore, AzureParameterStore
 
 COMMAND = Caller(id="command", name="parameter_file import", roles=frozenset({Role.ADMIN}))

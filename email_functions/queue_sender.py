@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
-from email_core.assembly import STORAGE_SETTING, subsystem
+from email_core.assembly import subsystem
 from email_core.delivery import Delivery
 from email_core.errors import StorageUnavailable, WrongParameters
 from email_core.logs import where
 from email_core.record import Mode
+from email_core.storage_clients import STORAGE_SETTING
 from email_core.stores.base import POISON, QUEUE_NAMES, Doorbell
 from email_core.stores.doorbell_text import doorbell_from_text
 

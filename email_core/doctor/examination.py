@@ -9,16 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from email_core.assembly import (
-    SECRETS_SETTING,
-    STORAGE_SETTING,
-    StorageClients,
-    configured_providers,
-    credential,
-    secret_store,
-    unreadable_connection,
-    utc_now,
-)
+from email_core.assembly import SECRETS_SETTING, configured_providers, secret_store, utc_now
 from email_core.choice_of_provider import CONFIGURED_BY
 from email_core.doctor.finding import Finding, Section, bounded, failed, ok, skipped, told, warning
 from email_core.doctor.identity import Identity, identity_checks
@@ -39,6 +30,7 @@ from email_core.providers.diverted import in_delivery_mode
 from email_core.providers.known import KNOWN
 from email_core.rehearsals import Rehearsals, sender_of
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
+from email_core.storage_clients import STORAGE_SETTING, StorageClients, credential, unreadable_connection
 from email_core.stores.azure import AzureDistributorStore, AzureParameterStore, AzureProviderStates, AzureTimerRuns
 from email_core.stores.memory import MemoryMailboxStore, MemoryProviderStates
 

@@ -12,9 +12,9 @@ from azure.core.utils import parse_connection_string
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 from azure.storage.queue.aio import QueueClient
 
-from email_core.assembly import StorageClients
 from email_core.doctor.examination import examine
 from email_core.doctor.finding import Verdict
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure.names import CONTENT_CONTAINER, EMAILS_TABLE, TABLES
 from tests.support.app import settings_for
 from tests.support.azurite import ROOT, free_port

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from azure.core.exceptions import AzureError
 
-from email_core import assembly
+from email_core import storage_clients
 from email_core.delivery_state import Status
 from email_core.errors import StorageUnavailable
 from email_core.record import EmailRecord
@@ -100,7 +100,7 @@ async def test_emails_are_sent_once_though_requests_of_a_step_go_wrong(storage_c
 
 @pytest.mark.parametrize("action", [HANGING, HANGING_ANSWER], ids=["before it is done", "after it is done"])
 async def test_emails_are_sent_once_though_each_step_hangs(storage_connection, monkeypatch, action):
-    monkeypatch.setitem(assembly._TIMEOUTS, "read_timeout", 0.5)
+    monkeypatch.setitem(storage_clients._TIMEOUTS, "read_timeout", 0.5)
     faults = [Fault(when, action, nth={1}) for when in STEPS.values()]
     with running_fatal_inbox() as inbox:
         async with troubled_worker(storage_connection, inbox, *faults) as one:

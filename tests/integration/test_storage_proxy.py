@@ -7,9 +7,9 @@ import httpx
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from email_core.assembly import StorageClients
 from email_core.content import whole
 from email_core.record import Mode
+from email_core.storage_clients import StorageClients
 from email_core.stores.base import QUEUE_NAMES
 from tests.support.emails import email
 from tests.support.storage import azure_stores

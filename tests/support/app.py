@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from email_core.assembly import StorageClients
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure import create_storage as create
 from tests.support.azurite import ROOT, free_port, wait_for_port
 

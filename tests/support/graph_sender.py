@@ -9,12 +9,13 @@ import os
 import re
 from pathlib import Path
 
-from email_core.assembly import STORAGE_SETTING, configured_providers, connect, utc_now
+from email_core.assembly import configured_providers, connect, utc_now
 from email_core.delivery_state import Status
 from email_core.parameter_layers import parameters_from_settings
 from email_core.record import Mode
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
+from email_core.storage_clients import STORAGE_SETTING
 from email_core.stores.base import Doorbell
 from tests.fakes.graph import SECRET
 from tests.support.storage import all_azure_stores

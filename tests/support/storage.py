@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
 
-from email_core.assembly import StorageClients
 from email_core.record import Mode
+from email_core.storage_clients import StorageClients
 from email_core.stores.azure import (
     AzureDoorbells,
     AzureEmailStore,

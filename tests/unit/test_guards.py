@@ -15,11 +15,11 @@ import pytest
 from croniter import croniter
 
 import email_functions
-from email_core.assembly import STORAGE_SETTING
 from email_core.idempotency import IN_FLIGHT
 from email_core.parameter_layers import parameters_from_settings
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.sign_in.base import MODE_SETTING
+from email_core.storage_clients import STORAGE_SETTING
 from email_core.stores.base import POISON, QUEUE_NAMES
 from email_core.timer_runs import PERIODS
 from email_functions.operations import OPERATIONS, Access

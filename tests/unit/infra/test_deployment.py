@@ -11,11 +11,12 @@ import sys
 import pytest
 
 from dev.reference import NAMES, names
-from email_core.assembly import SECRETS_SETTING, STORAGE_SETTING, assemble, chosen_sign_in
+from email_core.assembly import SECRETS_SETTING, assemble, chosen_sign_in
 from email_core.doctor.deployed import KEY_SETTING, TOKEN_SETTING
 from email_core.parameters import SETTING_PREFIX
 from email_core.sign_in.base import MODE_SETTING, AccessMode, access_mode
 from email_core.sign_in.entra import EntraSignIn
+from email_core.storage_clients import STORAGE_SETTING
 from email_core.stores.memory import memory_stores
 from tests.support.azurite import ROOT
 from tests.support.bicep import FILES, INFRA, declarations, declared, everything, keys, resources, text_of
