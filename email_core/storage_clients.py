@@ -53,28 +53,17 @@ class StorageClients:
     def tables(self) -> Any:
         from azure.data.tables.aio import TableServiceClient
 
-        if self._connection:
-            return TableServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **self._proxy)
-        return TableServiceClient(
-            self._address("tableServiceUri"), credential=self._credential(), **_TIMEOUTS, **self._proxy
-        )
+        return self._client(TableServiceClient, "table", _TIMEOUTS)
 
     def queues(self) -> Any:
         from azure.storage.queue.aio import QueueServiceClient
 
-        if self._connection:
-            return QueueServiceClient.from_connection_string(self._connection, **_TIMEOUTS, **_BACKOFF, **self._proxy)
-        address = self._address("queueServiceUri")
-        return QueueServiceClient(address, credential=self._credential(), **_TIMEOUTS, **_BACKOFF, **self._proxy)
+        return self._client(QueueServiceClient, "queue", _TIMEOUTS | _BACKOFF)
 
     def blobs(self) -> Any:
         from azure.storage.blob.aio import BlobServiceClient
 
-        if self._connection:
-            return BlobServiceClient.from_connection_string(self._connection, **_STREAMED_UPLOAD, **self._proxy)
-        return BlobServiceClient(
-            self._address("blobServiceUri"), credential=self._credential(), **_STREAMED_UPLOAD, **self._proxy
-        )
+        return self._client(BlobServiceClient, "blob", _STREAMED_UPLOAD)
 
     def plain_tables(self) -> Any:
         return self._plain("table")
@@ -82,16 +71,21 @@ class StorageClients:
     def plain_queues(self) -> Any:
         return self._plain("queue")
 
+    def _client(self, kind: Any, name: Literal["table", "queue", "blob"], options: Mapping[str, Any]) -> Any:
+        if self._connection:
+            return kind.from_connection_string(self._connection, **options, **self._proxy)
+        return kind(self._address(name), credential=self._credential(), **options, **self._proxy)
+
     def _plain(self, name: Literal["table", "queue"]) -> Any:
         """A `StorageService`, for the requests of the hot path."""
         from email_core.stores.azure.rest import StorageService
 
         if self._connection:
             return StorageService.by_connection_string(name, self._connection, **self._proxy)
-        return StorageService.by_identity(self._address(f"{name}ServiceUri"), self._credential(), **self._proxy)
+        return StorageService.by_identity(self._address(name), self._credential(), **self._proxy)
 
     def _address(self, service: str) -> str:
-        setting = f"{STORAGE_SETTING}__{service}"
+        setting = f"{STORAGE_SETTING}__{service}ServiceUri"
         address = self._settings.get(setting)
         if not address:
             raise ConfigurationError(setting, "is not set", "Give the service's https address.")
