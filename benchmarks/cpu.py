@@ -29,8 +29,9 @@ from azure.storage.queue.aio import QueueClient
 from benchmarks import report
 from benchmarks.load import SMALL_MAIL
 from benchmarks.servers import running_sink
-from email_core.assembly import configured_providers, connect, install, utc_now
+from email_core.assembly import connect, install, utc_now
 from email_core.parameters import Parameters
+from email_core.provider_builders import configured_providers
 from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
 from email_core.sign_in.base import OpenSignIn
@@ -135,7 +136,7 @@ async def _app(connection: str, smtp_port: int) -> AsyncIterator[_App]:
     )
     async with all_azure_stores(connection) as stores, queue:
         secrets = MemorySecrets(utc_now)
-        providers = configured_providers(parameters, secrets, stores.mailboxes)
+        providers = configured_providers(parameters, secrets, stores.mailboxes, utc_now)
         open_to_all = OpenSignIn()
         install(
             connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets, sign_in=open_to_all)

@@ -1,5 +1,6 @@
-"""The only place that reads the environment and builds the real parts: once a process, on first use. Stores and secrets
-stay for its life; what goes by the parameters is connected anew when they change (`live`).
+"""The only place that reads the environment: what the real parts are and in which order they are put together, once a
+process, on first use. Stores and secrets stay for its life; what goes by the parameters is connected anew when they
+change (`live`).
 
 Built inside the running event loop and kept (the worker has one loop for the life of the process).
 """
@@ -10,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.request import getproxies
 
 from email_core.accept_rate import AcceptRate
 from email_core.app_senders import AllowedSenders, AppSendersStore
@@ -23,21 +22,16 @@ from email_core.errors import ConfigurationError, ParameterProblem, WrongParamet
 from email_core.known_users import KnownUsers
 from email_core.leftovers import Leftovers
 from email_core.live import Live
-from email_core.mailbox_slots import MailboxSlots, MailboxStore
 from email_core.measured_emails import MeasuredEmails
 from email_core.outbox import Outbox
 from email_core.parameter_desk import ParameterDesk, Reading
-from email_core.parameter_rules import SETTINGS
 from email_core.parameters import Parameters
+from email_core.provider_builders import provider_builders
 from email_core.provider_overview import ProviderOverview
 from email_core.provider_pause import ProviderPauses
-from email_core.provider_set import Builders, ProviderSet
+from email_core.provider_set import ProviderSet
 from email_core.providers.base import Provider
 from email_core.providers.diverted import in_delivery_mode
-from email_core.providers.entra import Identity, Tokens
-from email_core.providers.exchange import ExchangeProvider, ExchangeSettings
-from email_core.providers.graph import GraphProvider, GraphSettings
-from email_core.providers.smtp import SmtpProvider, SmtpSettings
 from email_core.rehearsals import Rehearsals
 from email_core.retention import Retention
 from email_core.secret_store.base import VAULT_SETTING, SecretStore
@@ -62,7 +56,6 @@ from email_core.web_address import is_https_origin
 
 SECRETS_SETTING = VAULT_SETTING.partition("__")[0]
 
-_VAULT_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}  # seconds; the store bounds the whole
 _ROOT = Path(__file__).parents[1]
 
 
@@ -155,7 +148,7 @@ def assemble(settings: Mapping[str, str]) -> Live[Subsystem]:
     except ValueError as error:
         raise unreadable_connection(error) from None
     stores = azure.stores_of(tables, queues, blobs, plain_tables, plain_queues)
-    providers = ProviderSet(provider_builders(secrets, stores.mailboxes))
+    providers = ProviderSet(provider_builders(secrets, stores.mailboxes, utc_now))
     return live(settings, stores, secrets, providers, sign_in=chosen_sign_in(settings, stores))
 
 
@@ -272,6 +265,10 @@ def connect(
     )
 
 
+def _emails(stores: Stores, parameters: Parameters) -> EmailStore:
+    return stores.emails if parameters.keep_content else stores.emails.forgetting_content()
+
+
 def chosen_sign_in(settings: Mapping[str, str], stores: Stores) -> SignIn:
     """By `EmailAccess__mode`. Where that, or what belongs to it, is missing or wrong, nobody gets in; what was accepted
     before is sent all the same."""
@@ -297,52 +294,6 @@ def _entra_sign_in(settings: Mapping[str, str], stores: Stores) -> SignIn:
     return EntraSignIn(entra, SigningKeys(entra.keys_address), allowed, known.person)
 
 
-def _emails(stores: Stores, parameters: Parameters) -> EmailStore:
-    return stores.emails if parameters.keep_content else stores.emails.forgetting_content()
-
-
-def configured_providers(
-    parameters: Parameters, secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime] = utc_now
-) -> dict[str, Provider]:
-    """Raises ConfigurationError where a provider's parameters do not go together."""
-    builders = provider_builders(secrets, mailboxes, clock)
-    wanted = {name: settings.from_parameters(parameters) for name, settings in SETTINGS.items()}
-    return {name: builders[name](settings) for name, settings in wanted.items() if settings is not None}
-
-
-def provider_builders(
-    secrets: SecretStore, mailboxes: MailboxStore, clock: Callable[[], datetime] = utc_now
-) -> Builders:
-    def smtp(settings: SmtpSettings) -> Provider:
-        is_trusted = settings.oauth is not None and settings.oauth.credential == "federation"
-        identity = _identity(settings.oauth.managed_identity_client_id) if settings.oauth and is_trusted else None
-        return SmtpProvider(settings, secrets, identity=identity)
-
-    def graph(settings: GraphSettings) -> Provider:
-        identity = _identity(settings.managed_identity_client_id) if settings.needs_identity else None
-        slots = MailboxSlots(mailboxes, provider=GraphProvider.name, limit=settings.concurrency, clock=clock)
-        return GraphProvider(settings, Tokens(settings.app, secrets, identity), slots, clock)
-
-    def exchange(settings: ExchangeSettings) -> Provider:
-        tokens = Tokens(settings.app, secrets) if settings.app else None
-        slots = MailboxSlots(mailboxes, provider=ExchangeProvider.name, limit=settings.concurrency, clock=clock)
-        return ExchangeProvider(settings, secrets, slots, tokens)
-
-    return {"smtp": smtp, "graph": graph, "exchange": exchange}
-
-
-def _identity(client_id: str | None) -> Identity:
-    from azure.identity import ManagedIdentityCredential
-
-    identity = ManagedIdentityCredential(client_id=client_id)
-
-    def token(scope: str) -> tuple[str, int]:
-        given = identity.get_token(scope)
-        return given.token, given.expires_on
-
-    return token
-
-
 def secret_store(settings: Mapping[str, str]) -> SecretStore:
     """Key Vault where its address is set (`EmailSecrets__vaultUri`, with `__credential` and `__clientId` as for the
     storage), else files on this machine, which refuse to be used on Azure."""
@@ -353,19 +304,9 @@ def secret_store(settings: Mapping[str, str]) -> SecretStore:
     if not is_https_origin(address):
         fix = "Copy the vault's address from its overview page: https://NAME.vault.azure.net/."
         raise ConfigurationError(VAULT_SETTING, "is not the https address of a vault", fix)
-    from email_core.secret_store.key_vault import KeyVaultSecrets
+    from email_core.secret_store.key_vault import KeyVaultSecrets, vault_client
 
     return KeyVaultSecrets(vault_client(address, credential(settings, SECRETS_SETTING)), utc_now)
-
-
-def vault_client(address: str, credential: Any, **options: Any) -> Any:
-    from azure.keyvault.secrets.aio import SecretClient
-
-    from email_core.secret_store.key_vault import RetriesInTime
-
-    retries = RetriesInTime(retry_total=2)
-    proxy = {"use_env_settings": bool(getproxies())}
-    return SecretClient(address, credential, retry_policy=retries, **_VAULT_TIMEOUTS, **proxy, **options)
 
 
 def _is_on_azure(settings: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from email_core.assembly import SECRETS_SETTING, configured_providers, secret_store, utc_now
+from email_core.assembly import SECRETS_SETTING, secret_store, utc_now
 from email_core.choice_of_provider import CONFIGURED_BY
 from email_core.doctor.finding import Finding, Section, bounded, failed, ok, skipped, told, warning
 from email_core.doctor.identity import Identity, identity_checks
@@ -24,6 +24,7 @@ from email_core.message import Address
 from email_core.parameter_layers import Layers, Source, layers
 from email_core.parameter_rules import judged
 from email_core.parameters import SETTING_PREFIX, Parameters, Value
+from email_core.provider_builders import configured_providers
 from email_core.provider_pause import ProviderPauses, ProviderStateStore
 from email_core.providers.base import Provider
 from email_core.providers.diverted import in_delivery_mode
@@ -136,7 +137,7 @@ def _where_it_is(read: Layers, problem: ParameterProblem) -> str:
 
 def _providers(parameters: Parameters, secrets: SecretStore) -> Mapping[str, Provider]:
     """Its requests are few: it needs no share of any mailbox's slots. Its test email goes where all mail goes."""
-    return in_delivery_mode(parameters, configured_providers(parameters, secrets, MemoryMailboxStore()))
+    return in_delivery_mode(parameters, configured_providers(parameters, secrets, MemoryMailboxStore(), utc_now))
 
 
 def _clients(settings: Mapping[str, str]) -> Clients:

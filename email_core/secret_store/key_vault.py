@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.request import getproxies
 
 from azure.core.exceptions import (
     AzureError,
@@ -27,6 +28,7 @@ from email_core.secret_store.base import VAULT_SETTING, SecretName, SecretState
 CACHED_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(hours=1)  # how old a value may get while the vault cannot be reached
 ASKED_AGAIN_AFTER = timedelta(seconds=30)  # while it cannot
+TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}  # seconds; an Access bounds the whole
 WAITS = (0, 1, 2, 4, 8)  # seconds, for the vault to come to the end of deleting or recovering a secret
 
 logger = logging.getLogger(__name__)
@@ -85,6 +87,11 @@ _UNREACHABLE = "{vault} {event}. See that it is the vault's address ({setting}),
 
 # What the client raises for an answer that is none of a vault, or of a vault at another address.
 _NOT_UNDERSTOOD = (DecodeError, ValueError)
+
+
+def vault_client(address: str, credential: Any, **options: Any) -> SecretClient:
+    proxy = {"use_env_settings": bool(getproxies())}
+    return SecretClient(address, credential, retry_policy=RetriesInTime(retry_total=2), **TIMEOUTS, **proxy, **options)
 
 
 class RetriesInTime(AsyncRetryPolicy[Any, Any]):

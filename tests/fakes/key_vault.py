@@ -22,7 +22,7 @@ from aiohttp import web
 from azure.core.credentials import AccessToken
 from azure.keyvault.secrets._shared import http_challenge_cache
 
-from email_core.assembly import vault_client
+from email_core.secret_store.key_vault import vault_client
 
 API_VERSIONS = frozenset({"7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"})
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"

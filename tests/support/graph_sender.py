@@ -9,9 +9,10 @@ import os
 import re
 from pathlib import Path
 
-from email_core.assembly import configured_providers, connect, utc_now
+from email_core.assembly import connect, utc_now
 from email_core.delivery_state import Status
 from email_core.parameter_layers import parameters_from_settings
+from email_core.provider_builders import configured_providers
 from email_core.record import Mode
 from email_core.secret_store.base import SecretName
 from email_core.secret_store.memory import MemorySecrets
@@ -26,7 +27,7 @@ async def main() -> None:
     secrets = MemorySecrets(utc_now)
     await secrets.put(SecretName.GRAPH_CLIENT_SECRET, SECRET)
     async with all_azure_stores(os.environ[STORAGE_SETTING]) as stores:
-        providers = configured_providers(parameters, secrets, stores.mailboxes)
+        providers = configured_providers(parameters, secrets, stores.mailboxes, utc_now)
         core = connect(stores=stores, providers=providers, parameters=parameters, secrets=secrets)
         small, large = os.environ["EMAILS"].split()
         await _send(core, small)

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from email_core import assembly
 from email_core.assembly import secret_store
 from email_core.errors import ConfigurationError, SecretUnreadable, UnknownSecret
+from email_core.secret_store import key_vault
 from email_core.secret_store.base import SecretName, secret_name
 from email_core.secret_store.key_vault import KeyVaultSecrets
 from tests.support.azurite import ROOT
@@ -71,7 +71,7 @@ def test_what_is_no_vault_s_address_is_refused_and_not_repeated(address):
 )
 async def test_identity_is_chosen_as_for_the_storage(settings, kind, monkeypatch):
     chosen = []
-    monkeypatch.setattr(assembly, "vault_client", lambda address, credential: chosen.append(credential))
+    monkeypatch.setattr(key_vault, "vault_client", lambda address, credential: chosen.append(credential))
     secret_store(VAULT | settings)
     assert [type(credential).__name__ for credential in chosen] == [kind]
 
