@@ -20,8 +20,9 @@ from email_core.logs import where
 from email_core.mime import with_bcc
 from email_core.providers.base import Outcome, OutcomeKind, Submission
 from email_core.providers.graph.client import GraphClient, Trace, mailbox_path, message_path
-from email_core.providers.graph.large import MOST_INSIDE, CannotBeDivided, divided
+from email_core.providers.graph.large import MOST_INSIDE, divided
 from email_core.providers.graph.outcome import PROVIDER, Refused
+from email_core.providers.graph.scanner import CannotBeDivided
 from email_core.providers.graph.upload import Pause, Upload
 
 IMMUTABLE_IDS = {"Prefer": 'IdType="ImmutableId"'}  # else an id changes when the draft moves to Sent Items

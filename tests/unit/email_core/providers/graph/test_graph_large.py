@@ -12,7 +12,8 @@ import pytest
 from email_core.message import Address, Attachment, Message
 from email_core.mime import build_mime
 from email_core.providers.graph import large
-from email_core.providers.graph.large import CannotBeDivided, contents, divided
+from email_core.providers.graph.large import contents, divided
+from email_core.providers.graph.scanner import CannotBeDivided
 from tests.support.emails import NOON
 
 CHANCE = random.Random(1)
