@@ -15,6 +15,7 @@ from pathlib import Path
 from email_core.accept_rate import AcceptRate
 from email_core.app_senders import AllowedSenders, AppSendersStore
 from email_core.audit import AuditLog
+from email_core.composer import Composer
 from email_core.delivery import Delivery
 from email_core.distribution import Distribution
 from email_core.distributor import Distributor
@@ -63,6 +64,7 @@ _ROOT = Path(__file__).parents[1]
 class Subsystem:
     """The core, assembled: what the doors call. While `problems` has any, only what mends them works with it."""
 
+    composer: Composer
     outbox: Outbox
     delivery: Delivery
     sweeper: Sweeper
@@ -198,6 +200,7 @@ def connect(
     throttle = Throttle(stores.windows, parameters, clock)
     audit = AuditLog(stores.audit, clock)
     users = Users(store=stores.users, audit=audit, providers=frozenset(providers), parameters=parameters, clock=clock)
+    composer = Composer(users=users, providers=frozenset(providers), parameters=parameters, clock=clock)
     sweeper = Sweeper(
         emails=emails,
         doorbells=doorbells,
@@ -209,6 +212,7 @@ def connect(
     )
     leftovers = Leftovers(providers)
     return Subsystem(
+        composer=composer,
         outbox=Outbox(
             emails=emails,
             doorbells=doorbells,
@@ -218,8 +222,7 @@ def connect(
             rate=AcceptRate(stores.windows, parameters, clock),
             leftovers=leftovers,
             throttle=throttle,
-            providers=frozenset(providers),
-            parameters=parameters,
+            composer=composer,
             clock=clock,
         ),
         delivery=Delivery(

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from email_core.audit import Action, AuditLog, Change
 from email_core.caller import Caller, Role
+from email_core.composer import Composer
 from email_core.draft_file import DraftFile
 from email_core.errors import EmailNotFound, NotPermitted
 from email_core.outbox import Outbox
@@ -19,8 +20,9 @@ from email_core.stores.base import EmailQuery, Owner, Page
 
 
 class CallersMail:
-    def __init__(self, outbox: Outbox, audit: AuditLog, caller: Caller) -> None:
+    def __init__(self, outbox: Outbox, composer: Composer, audit: AuditLog, caller: Caller) -> None:
         self._outbox = outbox
+        self._composer = composer
         self._audit = audit
         self._caller = caller
         self._owner = Owner(caller.id, caller.user)
@@ -68,7 +70,7 @@ class CallersMail:
         """As `cancel`. Nothing is sent anew for a user, or as a sender, that would not be accepted now."""
         record = await self._changeable(email_id)
         is_others = self._caller.is_person and not self._is_own(record)
-        if not await self._outbox.may_be_resent(record, self._caller) and not is_others:
+        if not await self._composer.may_be_resent(record, self._caller) and not is_others:
             raise NotPermitted("Its sender is none that you may use: an administrator can allow it to you")
         async with self._recorded(Action.EMAIL_RESENT, record):
             return await self._outbox.resend(email_id)

@@ -38,7 +38,7 @@ class Call:
     @property
     def mail(self) -> CallersMail:
         """The mail that this caller may see and change."""
-        return CallersMail(self.core.outbox, self.core.audit, self.caller)
+        return CallersMail(self.core.outbox, self.core.composer, self.core.audit, self.caller)
 
     def __getitem__(self, name: str) -> str:
         """A part of the route."""

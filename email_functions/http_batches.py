@@ -6,8 +6,8 @@ from typing import Any
 
 import azure.functions as func
 
+from email_core.composer import PreparedEmail
 from email_core.errors import EmailSubsystemError, InvalidEmail
-from email_core.outbox import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
 from email_functions.door import Call, door
@@ -32,7 +32,7 @@ async def _prepared(call: Call, item: EmailBody | InvalidEmail) -> PreparedEmail
     if isinstance(item, InvalidEmail):
         return item
     try:
-        return await call.core.outbox.prepare(item.message(), item.order(item.metadata), call.caller)
+        return await call.core.composer.prepare(item.message(), item.order(item.metadata), call.caller)
     except EmailSubsystemError as error:
         return error
 

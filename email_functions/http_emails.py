@@ -4,7 +4,8 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
-from email_core.outbox import PreparedEmail, beside
+from email_core.beside import beside
+from email_core.composer import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
 from email_functions.door import Call, door, media_type_of
@@ -32,13 +33,13 @@ async def accept_email(call: Call) -> func.HttpResponse:
 
 
 async def _prepared(call: Call) -> tuple[PreparedEmail, bool]:
-    octets, outbox = call.req.get_body(), call.core.outbox
+    octets, composer = call.req.get_body(), call.core.composer
     if media_type_of(call.req) == MIME:
         query = order_query(call.req.params)
-        return await outbox.prepare_mime(octets, query.order({}, pointer="?"), call.caller), query.dry_run
+        return await composer.prepare_mime(octets, query.order({}, pointer="?"), call.caller), query.dry_run
     refuse_query(call.req.params)
     body, message = await beside(len(octets), message_body, octets)
-    return await outbox.prepare(message, body.order(body.metadata), call.caller), body.dry_run
+    return await composer.prepare(message, body.order(body.metadata), call.caller), body.dry_run
 
 
 @door(blueprint)

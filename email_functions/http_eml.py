@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 import azure.functions as func
 
+from email_core.beside import beside
 from email_core.draft_file import DraftFile
-from email_core.outbox import beside
 from email_functions.door import Call, door
 from email_functions.schemas import message_body
 
@@ -16,7 +16,7 @@ blueprint = func.Blueprint()
 async def make_draft_file(call: Call) -> func.HttpResponse:
     octets = call.req.get_body()
     body, message = await beside(len(octets), message_body, octets)
-    return draft_response(await call.core.outbox.draft(message, body.order(body.metadata), call.caller))
+    return draft_response(await call.core.composer.draft(message, body.order(body.metadata), call.caller))
 
 
 def draft_response(draft: DraftFile) -> func.HttpResponse:

@@ -13,7 +13,7 @@ blueprint = func.Blueprint()
 @door(blueprint)
 async def health(call: Call) -> func.HttpResponse:
     call.core.require_sign_in()  # both raise ConfigurationError, which is answered 503
-    call.core.outbox.require_provider()
+    call.core.composer.require_provider()
     return json_response({"status": "ok"})
 
 

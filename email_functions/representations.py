@@ -7,13 +7,13 @@ from typing import Any, overload
 
 from email_core.app_senders import AppSendersRow
 from email_core.audit import AuditEvent
+from email_core.composer import PreparedEmail
 from email_core.delivery_state import ENDED, Status
 from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
 from email_core.doctor.finding import Finding, Section, Verdict
 from email_core.doctor.report import count
 from email_core.message import Address
-from email_core.outbox import PreparedEmail
 from email_core.parameter_desk import Reading
 from email_core.parameter_layers import value_of
 from email_core.parameter_rules import warnings

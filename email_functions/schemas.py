@@ -26,13 +26,13 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, to_json
 
 from email_core.addresses import parse_address
+from email_core.composer import MOST_RECIPIENTS
 from email_core.delivery_state import ENDED, Status
 from email_core.email_id import is_email_id
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, Importance, Message
 from email_core.mime import LONGEST_SUBJECT, LONGEST_TOKEN
 from email_core.order import Order
-from email_core.outbox import MOST_RECIPIENTS
 from email_core.record import Mode
 from email_core.stores.base import EmailQuery, View
 from email_core.text import has_control_character

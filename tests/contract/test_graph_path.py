@@ -43,7 +43,7 @@ class World:
             text="Hello",
             attachments=attachments,
         )
-        record = await self.core.outbox.accept(await self.core.outbox.prepare(message, Order(), LOCAL))
+        record = await self.core.outbox.accept(await self.core.composer.prepare(message, Order(), LOCAL))
         return Doorbell(record.id, record.mode)
 
     async def answer(self, bell: Doorbell):
@@ -199,10 +199,10 @@ async def test_token_that_was_revoked_is_replaced_within_the_attempt(stores):
 async def test_batch_mail_of_nobody_is_from_the_batch_account(stores):
     message = Message(to=(Address("bob@example.com"),))
     async with world(stores, graph_batch_mailbox="batch@contoso.com") as one:
-        prepared = await one.core.outbox.prepare(message, Order(), LOCAL)
+        prepared = await one.core.composer.prepare(message, Order(), LOCAL)
         assert prepared.record.sender == Address("batch@contoso.com")
         with pytest.raises(InvalidEmail):
-            await one.core.outbox.prepare(message, Order(mode=Mode.INTERACTIVE), LOCAL)
+            await one.core.composer.prepare(message, Order(mode=Mode.INTERACTIVE), LOCAL)
 
 
 async def test_content_of_the_history_has_no_bcc(stores):

@@ -14,7 +14,7 @@ from email_core.delivery import LEASE
 from email_core.delivery_state import Status
 from email_core.errors import IllegalTransition, LostRace, StorageUnavailable
 from email_core.message import Address, Message
-from email_core.outbox import Order
+from email_core.order import Order
 from email_core.parameters import Parameters
 from email_core.providers.base import Provider
 from email_core.record import EmailRecord
@@ -42,7 +42,7 @@ class World:
     async def accept(self) -> None:
         to = tuple(Address(f"{name}@example.com") for name in NAMES)
         message = Message(sender=Address("ann@contoso.com"), to=to, subject="Statement", text="Hello")
-        record = await self.core.outbox.accept(await self.core.outbox.prepare(message, Order(), LOCAL))
+        record = await self.core.outbox.accept(await self.core.composer.prepare(message, Order(), LOCAL))
         self.bell = Doorbell(record.id, record.mode)
 
     async def read(self) -> EmailRecord:

@@ -192,11 +192,11 @@ class Worker:
     queues: list[QueueClient]
 
     async def accept(self, count: int = 1, **order) -> list[EmailRecord]:
-        outbox = self.core.outbox
+        composer, outbox = self.core.composer, self.core.outbox
         message = Message(
             sender=Address("ann@contoso.com"), to=(Address("bob@example.com"),), subject="Statement", text="Hello"
         )
-        prepared = [await outbox.prepare(message, Order(**order), LOCAL) for _ in range(count)]
+        prepared = [await composer.prepare(message, Order(**order), LOCAL) for _ in range(count)]
         return await asyncio.gather(*map(outbox.accept, prepared))
 
     async def answer_all(self) -> None:

@@ -74,7 +74,7 @@ class World:
 
     async def accept(self, mode: Mode = Mode.BATCH) -> str:
         message = Message(sender=Address("ann@contoso.com"), to=(Address("bob@example.com"),))
-        return (await self.core.outbox.accept(await self.core.outbox.prepare(message, Order(mode=mode), LOCAL))).id
+        return (await self.core.outbox.accept(await self.core.composer.prepare(message, Order(mode=mode), LOCAL))).id
 
     async def change(self, **edits) -> DistributorState:
         return await self.core.distribution.change(lambda state: replace(state, **edits))

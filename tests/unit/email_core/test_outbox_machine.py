@@ -348,7 +348,7 @@ class OutboxMachine(RuleBasedStateMachine):
         assert record is None or record.id in self.emails.accepted
 
     async def prepare_and_accept(self, message, order):
-        return await self.core.outbox.accept(await self.core.outbox.prepare(message, order, LOCAL))
+        return await self.core.outbox.accept(await self.core.composer.prepare(message, order, LOCAL))
 
     @precondition(lambda self: self.records)
     @rule(number=ANY, trouble=MISHAPS)
@@ -507,7 +507,7 @@ SETTINGS = settings(
 
 @pytest.mark.parametrize("machine", [OutboxMachine, HoldingOutboxMachine, LimitedOutboxMachine])
 def test_rules_hold_whatever_happens(machine, monkeypatch, caplog):
-    monkeypatch.setattr("email_core.outbox.secrets.randbelow", lambda _: 0)  # one shard: the same every time
+    monkeypatch.setattr("email_core.composer.secrets.randbelow", lambda _: 0)  # one shard: the same every time
     caplog.set_level(logging.CRITICAL)
     case = machine.TestCase()
     case.settings = SETTINGS
