@@ -11,9 +11,9 @@ from email_core.errors import EmailSubsystemError, InvalidEmail
 from email_core.record import EmailRecord
 from email_functions import representations
 from email_functions.door import Call, door
+from email_functions.email_schema import EmailBody, batch_bodies
 from email_functions.idempotency_key import refuse_key
 from email_functions.problems import json_response, problem_of
-from email_functions.schemas import EmailBody, batch_bodies
 
 blueprint = func.Blueprint()
 

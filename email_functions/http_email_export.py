@@ -9,7 +9,7 @@ from email_core.export import pages
 from email_functions import representations
 from email_functions.door import Call, door
 from email_functions.email_csv import MARK, header, row
-from email_functions.schemas import export_query
+from email_functions.query_schema import export_query
 from email_functions.validation import FUNCTION_KEY
 
 LARGEST = 16 * 1024 * 1024  # characters of one part: it is in memory as a whole

@@ -9,11 +9,12 @@ from email_core.composer import PreparedEmail
 from email_core.record import EmailRecord
 from email_functions import representations
 from email_functions.door import Call, door, media_type_of
+from email_functions.email_schema import message_body, order_query
 from email_functions.http_eml import draft_response
 from email_functions.idempotency_key import idempotency_key
 from email_functions.operations import MIME
 from email_functions.problems import json_response
-from email_functions.schemas import eml_query, list_query, message_body, order_query
+from email_functions.query_schema import eml_query, list_query
 from email_functions.validation import asked, refuse_query
 
 blueprint = func.Blueprint()

@@ -7,7 +7,7 @@ import azure.functions as func
 from email_core.beside import beside
 from email_core.draft_file import DraftFile
 from email_functions.door import Call, door
-from email_functions.schemas import message_body
+from email_functions.email_schema import message_body
 
 blueprint = func.Blueprint()
 

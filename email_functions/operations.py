@@ -14,9 +14,10 @@ from email_functions import answers
 from email_functions.app_schema import AppBody
 from email_functions.audit_schema import AuditQuery
 from email_functions.distributor_schema import DistributorBody
+from email_functions.email_schema import BatchBody, EmailBody, OrderBody
 from email_functions.parameter_schema import ParametersBody
+from email_functions.query_schema import EmlQuery, ExportQuery, ListQuery
 from email_functions.rehearsal_schema import RehearsalBody
-from email_functions.schemas import BatchBody, EmailBody, EmlQuery, ExportQuery, ListQuery, OrderBody
 from email_functions.secret_schema import SecretBody
 from email_functions.user_schema import OptionsBody, UserBody, UsersQuery
 from email_functions.validation import Body

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from email_core.message import Address
-from email_functions.schemas import AddressBody, Line
+from email_functions.email_schema import AddressBody
+from email_functions.field_types import Line
 from email_functions.validation import Body, from_json
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator
 from email_core.addresses import MAX_NAME_LENGTH, parse_address
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.users import LONGEST_COMPANY, User, UserQuery, checked_user_id, is_user_id, user_key
-from email_functions.schemas import Line
+from email_functions.field_types import Line
 from email_functions.validation import Body, from_json, from_query
 
 

@@ -20,7 +20,7 @@ from dev.reference import (
     providers_page,
 )
 from email_core.parameters import ROWS
-from email_functions.schemas import email_body
+from email_functions.email_schema import email_body
 
 TEXT = README.read_text()
 MAKEFILE = (README.parent / "Makefile").read_text()

@@ -14,7 +14,7 @@ from email_core.errors import StorageUnavailable
 from email_core.record import Mode
 from tests.support.doors import open_doors, small_email
 from tests.support.memory import traced
-from tests.unit.email_functions.test_schemas import EXAMPLE, FILE
+from tests.unit.email_functions.test_email_schema import EXAMPLE, FILE
 
 MIME = b"From: Ann <ann@contoso.com>\r\nTo: bob@example.com\r\nBcc: sue@example.com\r\nSubject: Hi\r\n\r\nHello\r\n"
 

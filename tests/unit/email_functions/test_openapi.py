@@ -5,9 +5,9 @@ import json
 import pytest
 
 from dev.reference import OPENAPI, openapi
+from email_functions.email_schema import OrderBody, email_body
 from email_functions.openapi import openapi_document
 from email_functions.operations import OPERATIONS, Access
-from email_functions.schemas import OrderBody, email_body
 
 DOCUMENT = openapi_document()
 CALLS = {call["operationId"]: call for path in DOCUMENT["paths"].values() for call in path.values()}

@@ -10,15 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from email_core.delivery_state import Status
 from email_core.errors import InvalidEmail
 from email_core.message import Address, Importance
 from email_core.record import Mode
-from email_core.stores.base import View
+from email_functions.email_schema import email_body, order_query
 from email_functions.problems import NotJson
-from email_functions.schemas import email_body, list_query, order_query
-from email_functions.validation import refuse_query
 from tests.support.doors import small_email
+from tests.unit.email_functions.test_query_schema import query_problems
 
 FILE = {"name": "s.pdf", "content": base64.b64encode(b"%PDF").decode()}
 
@@ -59,12 +57,6 @@ def taken(**fields):
 def problems(body):
     with pytest.raises(InvalidEmail) as refusal:
         email_body(body if isinstance(body, bytes) else json.dumps(body).encode())
-    return {problem.pointer: problem.detail for problem in refusal.value.problems}
-
-
-def query_problems(decode, **params):
-    with pytest.raises(InvalidEmail) as refusal:
-        decode(params)
     return {problem.pointer: problem.detail for problem in refusal.value.problems}
 
 
@@ -202,20 +194,6 @@ def test_what_is_wrong_with_broken_json_is_told_with_its_place(body, place, word
 )
 def test_common_mistake_is_told_in_plain_words(fields, pointer, detail):
     assert problems(small_email(**fields)) == {pointer: detail}
-
-
-@pytest.mark.parametrize(
-    ("params", "detail"),
-    [
-        ({"limit": "many"}, "is not a whole number"),
-        ({"limit": "9" * 5000}, "is not a whole number"),
-        ({"limit": "501"}, "is too large: at most 500"),
-        ({"limit": "0"}, "is too small: at least 1"),
-        ({"view": "all"}, "is none of unsent, history"),
-    ],
-)
-def test_common_mistake_in_a_query_string_is_told_in_plain_words(params, detail):
-    assert list(query_problems(list_query, **params).values()) == [detail]
 
 
 def test_byte_order_mark_is_ignored():
@@ -516,61 +494,6 @@ def test_the_order_of_finished_mime_stands_in_the_query_string():
 )
 def test_a_wrong_order_in_the_query_string_is_pointed_at(name, text):
     assert list(query_problems(order_query, **{name: text})) == [f"?{name}"]
-
-
-def test_a_list_without_a_query_is_the_newest_history():
-    query = list_query({}).to_core()
-    assert (query.view, query.limit, query.after, query.status) == (View.HISTORY, 50, None, None)
-
-
-def test_every_filter_of_a_list_is_read():
-    query = list_query(
-        {
-            "view": "unsent",
-            "status": "Unsent",
-            "sender": "ann@bücher.example",
-            "recipient": "Bob@Example.COM",
-            "provider": "smtp",
-            "mode": "batch",
-            "user": "ann",
-            "from": "2026-03-02T12:00:00+01:00",
-            "to": "2026-03-03T00:00:00Z",
-            "q": "state ment",
-            "limit": "500",
-            "cursor": "8227505999999-03-k3j9x2m4pqrs",
-        }
-    ).to_core()
-    assert (query.view, query.status, query.mode) == (View.UNSENT, Status.UNSENT, Mode.BATCH)
-    assert (query.sender, query.recipient) == ("ann@xn--bcher-kva.example", "Bob@example.com")
-    assert (query.provider, query.user, query.subject) == ("smtp", "ann", "state ment")
-    assert (query.since, query.until) == (datetime(2026, 3, 2, 11, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC))
-    assert (query.limit, query.after) == (500, "8227505999999-03-k3j9x2m4pqrs")
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        *[("limit", "0"), ("limit", "501"), ("limit", "-1"), ("limit", "many"), ("limit", ""), ("limit", "1.5")],
-        *[("view", "all"), ("status", "sent"), ("status", "Lost"), ("mode", "fast")],
-        *[("from", "2026-03-02T12:00:00"), ("to", "2026-03-02"), ("from", "0001-01-01T00:00:00+14:00")],
-        *[("from", "2026-03-02T12:00:00 01:00"), ("to", "1772452800")],  # a plus that was not encoded is a space
-        *[("cursor", ""), ("cursor", "x"), ("cursor", "../8227505999999-03-k3j9x2m4pqrs")],
-        *[("sender", "ann"), ("recipient", ""), ("q", "a\nb"), ("q", "\udcff"), ("user", "\0")],
-        *[("since", "x"), ("Limit", "5"), ("", "x"), ("\udcff", "x")],
-    ],
-)
-def test_a_wrong_filter_is_pointed_at(name, text):
-    pointer = "?" if not name.isprintable() else f"?{name}"  # a name that is no text cannot be repeated
-    assert list(query_problems(list_query, **{name: text})) == [pointer]
-
-
-@pytest.mark.parametrize("params", [{}, {"code": "key"}])
-def test_a_function_key_is_no_parameter_of_ours(params):
-    refuse_query(params)
-
-
-def test_a_query_string_that_would_do_nothing_is_refused():
-    assert list(query_problems(refuse_query, dry_run="true", code="key")) == ["?dry_run"]
 
 
 def test_mistyped_field_is_answered_with_the_one_that_was_meant():

@@ -1,4 +1,4 @@
-"""What a caller may send: the shapes of API.md, checked by pydantic, turned into the core's own values.
+"""An email as a caller hands it over: the shapes of API.md, checked by pydantic, turned into the core's own values.
 
 Every problem is reported with a JSON pointer, all of them at once, in words that say what to do.
 """
@@ -7,13 +7,9 @@ import binascii
 import mimetypes
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -27,15 +23,12 @@ from pydantic_core import CoreSchema, to_json
 
 from email_core.addresses import parse_address
 from email_core.composer import MOST_RECIPIENTS
-from email_core.delivery_state import ENDED, Status
-from email_core.email_id import is_email_id
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, Importance, Message
 from email_core.mime import LONGEST_SUBJECT, LONGEST_TOKEN
 from email_core.order import Order
 from email_core.record import Mode
-from email_core.stores.base import EmailQuery, View
-from email_core.text import has_control_character
+from email_functions.field_types import Line, Moment
 from email_functions.validation import Body, from_json, from_query
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\"))*", re.ASCII)
@@ -47,29 +40,6 @@ _MOST_HEADERS = 50
 _MOST_METADATA = 50
 _LONGEST_METADATA = 16_384  # octets
 MOST_EMAILS = 100  # of one batch
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # ids and tables hold these
-
-
-def _one_line(text: str) -> str:
-    if has_control_character(text):
-        raise ValueError("has a control character (a line break, a tab, ...): remove it")
-    return text
-
-
-def _is_written_out(text: Any) -> Any:
-    if not isinstance(text, str) or "-" not in text[1:]:  # a number would be taken for seconds since 1970
-        raise ValueError("is not a time like 2026-01-31T09:00:00+01:00")
-    return text
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if not _EARLIEST <= moment <= _LATEST:
-        raise ValueError("is not between 1970 and 2200")
-    return moment.astimezone(UTC)
-
-
-Line = Annotated[str, AfterValidator(_one_line)]
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
 
 
 class AddressBody(Body):
@@ -309,88 +279,6 @@ class EmailBody(OrderBody):
         )
 
 
-class ListQuery(Body):
-    """The query string of a list. The texts of a query string are no JSON: they are read leniently."""
-
-    model_config = ConfigDict(strict=False)
-
-    view: View = View.HISTORY
-    """unsent: Unsent and Sending. history: what ended."""
-    status: Status | None = None
-    sender: Line | None = None
-    """The From address."""
-    recipient: Line | None = None
-    """The address of one of its recipients."""
-    provider: Annotated[Line, Field(max_length=64)] | None = None
-    """smtp, graph or exchange."""
-    mode: Mode | None = None
-    user: Annotated[Line, Field(max_length=128)] | None = None
-    """The user on whose behalf it was sent."""
-    since: Moment | None = Field(None, alias="from")
-    """Accepted at this time or later."""
-    until: Moment | None = Field(None, alias="to")
-    """Accepted before this time."""
-    q: Line | None = None
-    """A part of the subject."""
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: str | None = None
-    """The `next` of the page before."""
-
-    @field_validator("sender", "recipient")
-    @classmethod
-    def _as_recorded(cls, address: str | None) -> str | None:
-        return None if address is None else parse_address(address).address
-
-    @field_validator("status")
-    @classmethod
-    def _is_in_view(cls, status: Status | None, info: ValidationInfo) -> Status | None:
-        if status is not None and (status in ENDED) != (info.data.get("view") is View.HISTORY):
-            raise ValueError("is not in this view: history has what ended, view=unsent has Unsent and Sending")
-        return status
-
-    @field_validator("cursor")
-    @classmethod
-    def _is_cursor(cls, cursor: str | None) -> str | None:
-        if cursor is not None and not is_email_id(cursor):
-            raise ValueError("is no cursor: give the `next` of the page before")
-        return cursor
-
-    def to_core(self) -> EmailQuery:
-        return EmailQuery(
-            view=self.view,
-            status=self.status,
-            sender=self.sender,
-            recipient=self.recipient,
-            provider=self.provider,
-            mode=self.mode,
-            user=self.user,
-            subject=self.q,
-            since=self.since,
-            until=self.until,
-            limit=self.limit,
-            after=self.cursor,
-        )
-
-
-class ExportQuery(ListQuery):
-    """The filters of the list; `limit` counts the rows of one part."""
-
-    limit: Annotated[int, Field(ge=1, le=10_000)] = 10_000
-    cursor: str | None = None
-    """The header `Link` of the part before has it."""
-    bom: bool = False
-    """Begins with a byte order mark, by which Excel knows UTF-8."""
-
-
-class EmlQuery(Body):
-    """In which form the message is wanted: as it was sent, or as a draft for the user's own mail app."""
-
-    model_config = ConfigDict(strict=False)
-
-    draft: bool = False
-    """Ready to send, with Bcc, for a mail app."""
-
-
 class BatchBody(Body):
     """The emails are checked one by one: a bad one does not sink the others."""
 
@@ -434,21 +322,6 @@ def _email_or_not(item: Any) -> EmailBody | InvalidEmail:
 def order_query(params: Mapping[str, str]) -> OrderBody:
     """The query string beside a message/rfc822 body. Raises InvalidEmail with pointers like `?mode`."""
     return from_query(OrderBody, params)
-
-
-def eml_query(params: Mapping[str, str]) -> EmlQuery:
-    """Raises InvalidEmail with pointers like `?draft`."""
-    return from_query(EmlQuery, params)
-
-
-def list_query(params: Mapping[str, str]) -> ListQuery:
-    """Raises InvalidEmail with pointers like `?limit`."""
-    return from_query(ListQuery, params)
-
-
-def export_query(params: Mapping[str, str]) -> ExportQuery:
-    """Raises InvalidEmail with pointers like `?limit`."""
-    return from_query(ExportQuery, params)
 
 
 def _addresses(bodies: list[AddressBody]) -> tuple[Address, ...]:
