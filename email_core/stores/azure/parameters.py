@@ -3,14 +3,12 @@ certificate. It is written as a whole, under the ETag that it was read with."""
 
 from collections.abc import Mapping
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import UpdateMode
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 
-from email_core.errors import LostRace
 from email_core.parameters import Value
 from email_core.stores.azure.names import PARAMETERS_TABLE, translated
+from email_core.stores.azure.rows import write_as_read
 
 _KEYS = {"PartitionKey": "parameters", "RowKey": "stored"}
 
@@ -28,15 +26,4 @@ class AzureParameterStore:
         return {name: value for name, value in entity.items() if name not in _KEYS}, str(entity.metadata["etag"])
 
     async def write(self, values: Mapping[str, Value], etag: str | None) -> str:
-        entity = {**values, **_KEYS}
-        with translated("write the parameters"):
-            try:
-                if etag is None:
-                    written = await self._table.create_entity(entity)
-                else:
-                    written = await self._table.update_entity(
-                        entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-                    )
-            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
-                raise LostRace("the parameters") from None
-        return str(written["etag"])
+        return await write_as_read(self._table, {**values, **_KEYS}, etag, what="the parameters")

@@ -7,16 +7,16 @@ from datetime import date, datetime
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from email_core.app_senders import AppSendersRow
 from email_core.distributor import DistributorState
-from email_core.errors import LostRace
 from email_core.mailbox_slots import Holding, MailboxState
 from email_core.provider_pause import ProviderState
 from email_core.stores.azure.names import STATES_TABLE, translated
+from email_core.stores.azure.rows import write_as_read
 
 
 class _StateRows:
@@ -34,18 +34,7 @@ class _StateRows:
 
     async def write(self, row: str, values: dict[str, Any], etag: str | None) -> str:
         """The new ETag."""
-        entity = self._entity(row, values)
-        with translated(f"write the state of {row}"):
-            try:
-                if etag is None:
-                    written = await self._table.create_entity(entity)
-                else:
-                    written = await self._table.update_entity(
-                        entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-                    )
-            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
-                raise LostRace(f"the state of {row}") from None
-        return str(written["etag"])
+        return await write_as_read(self._table, self._entity(row, values), etag, what=f"the state of {row}")
 
     async def purge(self, beginning: str, before: datetime) -> int:
         """Deletes rows whose name begins so and that nobody has written since; returns how many."""

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
 from email_core.errors import LostRace
 from email_core.stores.azure.names import USERS_TABLE, translated
+from email_core.stores.azure.rows import write_as_read
 from email_core.users import KnownUser, User, UserOptions, UserPage, UserQuery, UserRow, user_key
 
 EXAMINED_A_PAGE = 10_000  # rows: a rare match is looked for in steps of so many
@@ -37,17 +38,8 @@ class AzureUserStore:
 
     async def write(self, known: KnownUser) -> KnownUser:
         entity = _entity(known.user.id, asdict(known.user) | asdict(known.options))
-        with translated("write a user"):
-            try:
-                if known.etag is None:
-                    written = await self._table.create_entity(entity)
-                else:
-                    written = await self._table.update_entity(
-                        entity, mode=UpdateMode.REPLACE, etag=known.etag, match_condition=MatchConditions.IfNotModified
-                    )
-            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
-                raise LostRace("a user") from None
-        return KnownUser(known.user, known.options, str(written["etag"]))
+        etag = await write_as_read(self._table, entity, known.etag, what="a user")
+        return KnownUser(known.user, known.options, etag)
 
     async def delete(self, known: KnownUser) -> None:
         with translated("delete a user"):
