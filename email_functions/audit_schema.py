@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 
+from email_functions.field_types import cursor_that
 from email_functions.validation import Body, from_query
 
 _CURSOR = re.compile(r"\d{13}-\d{4}-[0-9a-f]{8}", re.ASCII)
@@ -15,14 +16,7 @@ class AuditQuery(Body):
     model_config = ConfigDict(strict=False)
 
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: str | None = None
-
-    @field_validator("cursor")
-    @classmethod
-    def _is_cursor(cls, cursor: str | None) -> str | None:
-        if cursor is not None and not _CURSOR.fullmatch(cursor):
-            raise ValueError("is no cursor: give the `next` of the page before")
-        return cursor
+    cursor: Annotated[str, cursor_that(_CURSOR.fullmatch)] | None = None
 
 
 def audit_query(params: Mapping[str, str]) -> AuditQuery:

@@ -1,5 +1,6 @@
-"""Texts and times as every body and every query string has them."""
+"""Texts, times and cursors as every body and every query string has them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -30,3 +31,14 @@ def _in_utc(moment: datetime) -> datetime:
 
 Line = Annotated[str, AfterValidator(_one_line)]
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
+
+
+def cursor_that(is_one: Callable[[str], object]) -> AfterValidator:
+    """Where a page begins, as the page before names it."""
+
+    def checked(cursor: str) -> str:
+        if not is_one(cursor):
+            raise ValueError("is no cursor: give the `next` of the page before")
+        return cursor
+
+    return AfterValidator(checked)

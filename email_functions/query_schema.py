@@ -10,7 +10,7 @@ from email_core.delivery_state import ENDED, Status
 from email_core.email_id import is_email_id
 from email_core.record import Mode
 from email_core.stores.base import EmailQuery, View
-from email_functions.field_types import Line, Moment
+from email_functions.field_types import Line, Moment, cursor_that
 from email_functions.validation import Body, from_query
 
 
@@ -38,7 +38,7 @@ class ListQuery(Body):
     q: Line | None = None
     """A part of the subject."""
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: str | None = None
+    cursor: Annotated[str, cursor_that(is_email_id)] | None = None
     """The `next` of the page before."""
 
     @field_validator("sender", "recipient")
@@ -52,13 +52,6 @@ class ListQuery(Body):
         if status is not None and (status in ENDED) != (info.data.get("view") is View.HISTORY):
             raise ValueError("is not in this view: history has what ended, view=unsent has Unsent and Sending")
         return status
-
-    @field_validator("cursor")
-    @classmethod
-    def _is_cursor(cls, cursor: str | None) -> str | None:
-        if cursor is not None and not is_email_id(cursor):
-            raise ValueError("is no cursor: give the `next` of the page before")
-        return cursor
 
     def to_core(self) -> EmailQuery:
         return EmailQuery(
@@ -81,7 +74,7 @@ class ExportQuery(ListQuery):
     """The filters of the list; `limit` counts the rows of one part."""
 
     limit: Annotated[int, Field(ge=1, le=10_000)] = 10_000
-    cursor: str | None = None
+    cursor: Annotated[str, cursor_that(is_email_id)] | None = None
     """The header `Link` of the part before has it."""
     bom: bool = False
     """Begins with a byte order mark, by which Excel knows UTF-8."""

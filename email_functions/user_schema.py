@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field
 
 from email_core.addresses import MAX_NAME_LENGTH, parse_address
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.users import LONGEST_COMPANY, User, UserQuery, checked_user_id, is_user_id, user_key
-from email_functions.field_types import Line
+from email_functions.field_types import Line, cursor_that
 from email_functions.validation import Body, from_json, from_query
 
 
@@ -64,15 +64,8 @@ class UsersQuery(Body):
     """A part of the id, the name or the address."""
     enabled: bool | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: str | None = None
+    cursor: Annotated[str, cursor_that(is_user_id)] | None = None
     """The `next` of the page before."""
-
-    @field_validator("cursor")
-    @classmethod
-    def _is_cursor(cls, cursor: str | None) -> str | None:
-        if cursor is not None and not is_user_id(cursor):
-            raise ValueError("is no cursor: give the `next` of the page before")
-        return cursor
 
 
 def user_body(user_id: str, body: bytes) -> User:
