@@ -10,7 +10,7 @@ from benchmarks import report
 from tests.support.azurite import ROOT
 
 MINUTE = 60.0
-BLUE, ORANGE, GREY, GREEN = "#2563a8", "#d97706", "#94a3b8", "#3f8f5f"
+BLUE, ORANGE, GREY = "#2563a8", "#d97706", "#94a3b8"
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,

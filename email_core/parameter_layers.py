@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from email_core.errors import ParameterProblem, WrongParameters
+from email_core.errors import ParameterProblem
 from email_core.parameters import PEM, ROWS, SETTING_PREFIX, Parameters, Value
 from email_core.secret_store.base import SecretName
 from email_core.text import has_control_character, nearest
@@ -79,14 +79,6 @@ def value_of(read: Layers, row: "Field[Any]") -> Value | None:
     value: Value | None = getattr(read.parameters, row.name)
     given = read.given.get(row.name, value) if row.name in read.wrong else value
     return _storable(given) if isinstance(given, str) else given
-
-
-def parameters_from_settings(settings: Mapping[str, str]) -> Parameters:
-    """Those of the app settings alone. Raises WrongParameters."""
-    read = layers(settings, {})
-    if read.problems:
-        raise WrongParameters(*read.problems)
-    return read.parameters
 
 
 def checked(row: "Field[Any]", value: object) -> Value:

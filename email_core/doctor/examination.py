@@ -67,18 +67,17 @@ async def examine(
     *,
     resolver: Resolver,
     to: Address | None = None,
-    clock: Callable[[], datetime] = utc_now,
 ) -> list[Section]:
     """Sends nothing, unless `to` gets a test email through each configured provider. Never raises."""
     async with _parts(settings) as parts:
-        plan: dict[str, Checks] = {"Configuration": [told(one) for one in _configuration(settings, parts)]}
-        plan |= _provider_checks(parts, to, clock)
+        plan: dict[str, Checks] = {"Configuration": [told(one) for one in _configuration(parts)]}
+        plan |= _provider_checks(parts, to, utc_now)
         plan |= dict(_domain_checks(parts, resolver))
         plan |= {
             "Storage": [*storage_checks(*parts.storage)] if parts.storage else [told(skipped("storage", _NOT_BUILT))],
             "Identity": [*_identity_checks(settings, parts)],
             "Secrets": [*_secret_checks(settings, parts)],
-            "Distributor and timers": [*_operation_checks(parts, clock)],
+            "Distributor and timers": [*_operation_checks(parts, utc_now)],
         }
         return await asyncio.gather(*(_section(title, checks) for title, checks in plan.items()))
 
@@ -151,7 +150,7 @@ def _clients(settings: Mapping[str, str]) -> Clients:
 # ---- the sections
 
 
-def _configuration(settings: Mapping[str, str], parts: Parts) -> Iterator[Finding]:
+def _configuration(parts: Parts) -> Iterator[Finding]:
     for problem in parts.problems:
         yield failed(problem.setting, problem.problem, problem.fix)
     if parts.parameters is not None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from email_core.assembly import connect, utc_now
 from email_core.delivery_state import Status
-from email_core.parameter_layers import parameters_from_settings
 from email_core.provider_builders import configured_providers
 from email_core.record import Mode
 from email_core.secret_store.base import SecretName
@@ -19,6 +18,7 @@ from email_core.secret_store.memory import MemorySecrets
 from email_core.storage_clients import STORAGE_SETTING
 from email_core.stores.base import Doorbell
 from tests.fakes.graph import SECRET
+from tests.support.parameters import parameters_from_settings
 from tests.support.storage import all_azure_stores
 
 

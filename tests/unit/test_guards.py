@@ -16,7 +16,6 @@ from croniter import croniter
 
 import email_functions
 from email_core.idempotency import IN_FLIGHT
-from email_core.parameter_layers import parameters_from_settings
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.sign_in.base import MODE_SETTING
 from email_core.storage_clients import STORAGE_SETTING
@@ -26,6 +25,7 @@ from email_functions.operations import OPERATIONS, Access
 from tests.support.azurite import ROOT
 from tests.support.doors import functions, trigger_of
 from tests.support.emails import NOON
+from tests.support.parameters import parameters_from_settings
 
 NAMES = [function.get_function_name() for function in functions()]
 FUNCTIONS = {function.get_function_name(): function for function in functions()}

@@ -3,7 +3,7 @@
 from dev.environment import read_values
 from dev.run import ROOT
 from email_core.addresses import parse_address
-from email_core.parameter_layers import parameters_from_settings
+from tests.support.parameters import parameters_from_settings
 
 SAMPLE = read_values(ROOT / "local.settings.sample.json")
 

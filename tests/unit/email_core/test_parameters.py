@@ -1,8 +1,8 @@
 import pytest
 
 from email_core.errors import WrongParameters
-from email_core.parameter_layers import parameters_from_settings
 from email_core.parameters import GROUPS, ROWS, SETTING_PREFIX, Parameters, group_of
+from tests.support.parameters import parameters_from_settings
 
 
 @pytest.mark.parametrize("name", ROWS)

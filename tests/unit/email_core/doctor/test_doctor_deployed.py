@@ -143,7 +143,7 @@ def test_address_of_an_app_is_taken_with_or_without_its_path(address, origin):
         ["--url", "https://app.azurewebsites.net", "--to", "ann@contoso.com"],
     ],
 )
-def test_call_that_would_give_the_key_away_or_makes_no_sense_is_refused(arguments, capsys):
+def test_call_that_would_give_the_key_away_or_makes_no_sense_is_refused(arguments):
     with pytest.raises(SystemExit) as refusal:
         main(arguments, {"EMAIL_KEY": KEY})
     assert refusal.value.code == 2
