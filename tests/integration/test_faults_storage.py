@@ -12,6 +12,7 @@ from email_core import storage_clients
 from email_core.delivery_state import Status
 from email_core.errors import StorageUnavailable
 from email_core.record import EmailRecord
+from email_core.stores.azure import rest
 from tests.support.eventually import eventually
 from tests.support.faults import (
     FatalInbox,
@@ -101,6 +102,7 @@ async def test_emails_are_sent_once_though_requests_of_a_step_go_wrong(storage_c
 @pytest.mark.parametrize("action", [HANGING, HANGING_ANSWER], ids=["before it is done", "after it is done"])
 async def test_emails_are_sent_once_though_each_step_hangs(storage_connection, monkeypatch, action):
     monkeypatch.setitem(storage_clients._TIMEOUTS, "read_timeout", 0.5)
+    monkeypatch.setattr(rest, "READ_SECONDS", 0.5)
     faults = [Fault(when, action, nth={1}) for when in STEPS.values()]
     with running_fatal_inbox() as inbox:
         async with troubled_worker(storage_connection, inbox, *faults) as one:
