@@ -35,8 +35,9 @@ from email_core.providers.base import (
     RecipientVerdict,
     Submission,
 )
-from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, RecipientResult, Turn, lasting
+from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, Turn
 from email_core.retry import retry_wait
+from email_core.settlement import in_progress, proved, settle, without_words
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
 from email_core.throttle import Deferral, Throttle
@@ -48,8 +49,6 @@ LAST_WORD = 1.0  # second before sending is stopped, a provider should end by it
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 LONGEST_SPREAD = timedelta(seconds=20)  # of those who wait for a paused provider
-REPLY_KEPT = 500  # characters of a provider's reply
-RECIPIENT_REPLY_KEPT = 200  # of what it said of one recipient: an email may have 500 of them
 
 POISONED_REPLY = "answering its doorbell failed again and again: the log of that time has the cause"
 MOST_POISONINGS = 5  # one after another; then it has failed
@@ -284,7 +283,7 @@ class Delivery:
         record = claim.stored.record
         match await provider.was_sent(Envelope(**_envelope(record, record.recipients_in_doubt))):
             case Proof.SENT:
-                return _proved(record)
+                return proved(record)
             case Proof.NOT_SENT:
                 return None
             case Proof.LATER if not _was_asked_enough(record):
@@ -383,55 +382,11 @@ class _Claim:
         self.stored = await self.emails.update(self.stored, replace(self.stored.record, handle=handle))
 
     async def keep_progress(self, replies: Mapping[str, RecipientReply], turn: tuple[str, ...]) -> None:
-        record = self.stored.record
-        own = _own_results(replies)
-        waiting = [one for one in record.waiting_recipients if one not in own and one not in turn]
-        results = lasting(record.results) | own | dict.fromkeys(waiting, _NO_TURN_YET)
-        self.stored = await self.emails.update(self.stored, replace(record, results=results))
+        self.stored = await self.emails.update(self.stored, in_progress(self.stored.record, replies, turn))
 
     def forget_handle(self) -> None:
         """What has it is nowhere to be found: if the email is sent again, then anew."""
         self.stored = replace(self.stored, record=replace(self.stored.record, handle=None))
-
-
-_NO_TURN_YET = RecipientResult(Status.UNSENT, "")
-
-
-def settle(
-    claimed: EmailRecord, outcome: Outcome, *, at: datetime, seconds: float, now: datetime, chance: float
-) -> EmailRecord:
-    """The record after an attempt: what its outcome means for the email and for each recipient. Pure.
-
-    An email is over when no recipient is open any more: Sent if anyone got it, else Failed.
-    """
-    if outcome.kind is OutcomeKind.DEFERRED:
-        wait = retry_wait(claimed.deferrals + 1, chance=chance, asked=outcome.retry_after)
-        return claimed.after(Event.RETURN, now, next_attempt_at=now + wait, deferrals=claimed.deferrals + 1)
-    diagnosis = _diagnosis_of(claimed.provider, outcome)
-    attempt = Attempt(at, claimed.provider, outcome.kind.value, _kept(outcome.reply), seconds, diagnosis, outcome.trace)
-    record = claimed.with_attempt(attempt, results=_results(claimed, outcome))
-    match outcome.kind:
-        case OutcomeKind.DELIVERED:
-            return record.after(Event.SEND, now)
-        case OutcomeKind.PERMANENT:
-            return record.after(Event.SEND if _anyone_got_it(record.results) else Event.FAIL, now)
-        case OutcomeKind.PARTLY_DELIVERED if not record.open_recipients:
-            return record.after(Event.SEND, now)
-        case OutcomeKind.HELD:
-            return record.after(Event.RETURN, now, held=True)
-    wait = retry_wait(record.tries, chance=chance, asked=outcome.retry_after)
-    return record.after(Event.RETURN, now, next_attempt_at=now + wait)
-
-
-def _diagnosis_of(provider: str, outcome: Outcome) -> str | None:
-    """The id of what stood in the way. Where some got it, the answer is about them: a refused recipient's counts."""
-    if outcome.kind is OutcomeKind.DELIVERED:
-        return None
-    if outcome.kind is OutcomeKind.PARTLY_DELIVERED:
-        replies = (one.reply for one in outcome.recipients.values() if one.verdict is not RecipientVerdict.ACCEPTED)
-        if refusal := next(replies, None):
-            return diagnose(provider=provider, stage="rcpt", reply=refusal).id
-    return diagnose(provider=provider, stage=outcome.stage, code=outcome.code, reply=outcome.reply).id
 
 
 def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any]:
@@ -456,58 +411,6 @@ def _promised(record: EmailRecord, turn: Turn | None) -> EmailRecord:
 def _was_asked_enough(record: EmailRecord) -> bool:
     last = record.attempts[-MOST_QUESTIONS - 1 :]
     return len(last) > MOST_QUESTIONS and all(attempt.outcome == UNCONFIRMED for attempt in last)
-
-
-def _proved(record: EmailRecord) -> Outcome:
-    """The provider has it for those in doubt: others still wait for theirs."""
-    reply = "the provider has it among what was sent"
-    if not record.waiting_recipients:
-        return Outcome(kind=OutcomeKind.DELIVERED, reply=reply)
-    accepted = dict.fromkeys(record.recipients_in_doubt, RecipientReply(RecipientVerdict.ACCEPTED, reply))
-    return Outcome(kind=OutcomeKind.PARTLY_DELIVERED, reply=reply, recipients=accepted)
-
-
-def _results(claimed: EmailRecord, outcome: Outcome) -> Mapping[str, RecipientResult]:
-    """What is known of each recipient after an attempt. Whom the outcome does not name has the fate of all whom the
-    attempt was for; where the email ends with the same, there is nothing to keep."""
-    results = lasting(claimed.results) | _own_results(outcome.recipients)
-    others = [address for address in claimed.open_recipients if address not in outcome.recipients]
-    reply = _kept(outcome.reply, RECIPIENT_REPLY_KEPT)
-    match outcome.kind:
-        case OutcomeKind.UNCONFIRMED:
-            begun = [address for address in claimed.begun_recipients if address in others]
-            return results | dict.fromkeys(begun, RecipientResult(Status.SENDING, reply))
-        case OutcomeKind.PERMANENT if _anyone_got_it(results):
-            return results | dict.fromkeys(others, RecipientResult(Status.FAILED, reply))
-        case OutcomeKind.DELIVERED | OutcomeKind.PERMANENT:
-            return {address: result for address, result in results.items() if address not in others}
-    return results
-
-
-def _own_results(replies: Mapping[str, RecipientReply]) -> dict[str, RecipientResult]:
-    fates = {RecipientVerdict.ACCEPTED: Status.SENT, RecipientVerdict.REFUSED: Status.FAILED}
-    return {
-        address: RecipientResult(fates[reply.verdict], _kept(reply.reply, RECIPIENT_REPLY_KEPT))
-        for address, reply in replies.items()
-        if reply.verdict in fates
-    }
-
-
-def _anyone_got_it(results: Mapping[str, RecipientResult]) -> bool:
-    return any(result.status is Status.SENT for result in results.values())
-
-
-def without_words(record: EmailRecord) -> EmailRecord:
-    """The same outcome, with nothing in it that came from outside."""
-    results = {address: replace(result, reply="") for address, result in record.results.items()}
-    last = replace(record.attempts[-1], reply="the provider's words could not be stored", trace=None)
-    return replace(record, results=results, attempts=(*record.attempts[:-1], last))
-
-
-def _kept(reply: str, most: int = REPLY_KEPT) -> str:
-    """As much of it as is kept, and without the lone surrogates that undecodable octets become: no store takes them."""
-    text = reply if reply.isascii() else reply.encode("utf-8", "replace").decode()
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _looked_at(record: EmailRecord) -> datetime:

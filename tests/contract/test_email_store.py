@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from email_core.content import whole
-from email_core.delivery import RECIPIENT_REPLY_KEPT
 from email_core.delivery_state import Event, Status
 from email_core.email_id import partition_of
 from email_core.errors import ContentDeleted, LostRace, StorageUnavailable
 from email_core.message import Address
 from email_core.record import Attempt, EmailRecord, Mode, RecipientResult
+from email_core.settlement import RECIPIENT_REPLY_KEPT
 from email_core.storage_clients import StorageClients
 from email_core.stores.azure.names import EMAILS_TABLE
 from email_core.stores.base import INLINE_CONTENT_LIMIT, EmailQuery, EmailStore, Owner, StoredEmail, View
