@@ -1,5 +1,5 @@
 """The one way an email is sent, the same for every provider: look, ask whether the provider is paused, ask the sending
-limits, claim, wait for its moment, hand over, settle, record, ring again.
+limits, claim, prepare, wait for its moment, hand over, settle, record, ring again.
 
 The table is the truth and a doorbell is only a hint: late, twice, or for an email that has ended, it does no harm.
 """
@@ -8,51 +8,36 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from email_core import metrics
 from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
-from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
+from email_core.errors import LostRace, StorageUnavailable
+from email_core.handover import Claim, Handover, Result
 from email_core.leftovers import Leftovers
 from email_core.logs import counted, where
-from email_core.message import address_key
 from email_core.parameters import Parameters
 from email_core.parking import is_far_off
 from email_core.provider_pause import ProviderPauses, ProviderState
-from email_core.providers.base import (
-    Envelope,
-    Outcome,
-    OutcomeKind,
-    Proof,
-    Provider,
-    RecipientReply,
-    RecipientVerdict,
-    Submission,
-)
-from email_core.record import POISONED, UNCONFIRMED, Attempt, EmailRecord, Turn
+from email_core.providers.base import Outcome, Provider
+from email_core.record import POISONED, Attempt, EmailRecord, Turn
 from email_core.retry import retry_wait
-from email_core.settlement import in_progress, proved, settle, without_words
+from email_core.settlement import settle, without_words
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
 from email_core.throttle import Deferral, Throttle
 
 LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host shows a dead worker's message again
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer
-LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease is over, to record the outcome
-LAST_WORD = 1.0  # second before sending is stopped, a provider should end by itself: it knows more of what was sent
 EARLY = timedelta(seconds=2)  # clocks differ: a doorbell this early is in time
 FIRST_RECORDING_WAIT, LONGEST_RECORDING_WAIT = 0.5, 20.0  # seconds between tries to record an outcome
 LONGEST_SPREAD = timedelta(seconds=20)  # of those who wait for a paused provider
 
 POISONED_REPLY = "answering its doorbell failed again and again: the log of that time has the cause"
 MOST_POISONINGS = 5  # one after another; then it has failed
-MOST_QUESTIONS = 5  # for proof that comes later; then nobody can tell
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +70,7 @@ class Delivery:
         self._chance = chance
         self._pause = pause
         self._leftovers = Leftovers(providers)
+        self._handover = Handover(emails=emails, providers=providers, parameters=parameters, clock=clock)
 
     async def answer(self, doorbell: Doorbell) -> None:
         if doorbell.stored is not None:
@@ -150,25 +136,42 @@ class Delivery:
             raise
         if claim is None or isinstance(turn, Deferral):
             return None
-        turn = await self._throttle.wait(claim.stored.record, turn)
-        if isinstance(turn, Deferral):
-            return await self._record(
-                claim.stored, turn.of(claim.stored.record.after(Event.RETURN, now), self._clock())
-            )
-        if paused_until := self._paused_since(record, known):
-            returned = claim.stored.record.after(Event.RETURN, record.updated_at)
-            await self._record(claim.stored, self._waiting(_promised(returned, turn), paused_until))
-            return await self._throttle.give_back(_promised(returned, turn), waits=True)
-        began = self._clock()
-        outcome, seconds = await self._hand_over(claim)
-        outcome, pauses = await self._learn(record, outcome, began)
+        return await self._try(claim, stored.record, turn, known)
+
+    async def _try(self, claim: Claim, before: EmailRecord, turn: Turn | None, known: ProviderState) -> None:
+        """What can be done ahead of the email's moment is done ahead: its hand-over begins in it. `before` is what it
+        was before the claim, `known` what was known of its provider then."""
+        prepared = await self._handover.prepare(claim)
+        if isinstance(prepared, Result):
+            settled = await self._settle(claim, prepared)
+            return await self._throttle.give_back(_promised(before, turn), waits=_stays_counted(settled))
+        used = await self._throttle.wait(claim.record, turn)
+        if isinstance(used, Deferral):
+            now = self._clock()
+            return await self._record(claim.stored, used.of(claim.record.after(Event.RETURN, now), now))
+        if paused_until := self._paused_since(before, known):
+            returned = _promised(claim.record.after(Event.RETURN, before.updated_at), used)
+            await self._record(claim.stored, self._waiting(returned, paused_until))
+            return await self._throttle.give_back(returned, waits=True)
+        await self._settle(claim, await self._handover.submit(claim, prepared))
+        return None
+
+    async def _settle(self, claim: Claim, result: Result) -> EmailRecord:
+        """Returns what it has recorded."""
+        outcome, pauses = await self._learn(claim.record, result)
         settled = settle(
-            claim.stored.record, outcome, at=now, seconds=seconds, now=self._clock(), chance=self._chance()
+            claim.record,
+            outcome,
+            at=claim.record.updated_at,
+            seconds=result.seconds,
+            now=self._clock(),
+            chance=self._chance(),
         )
         if pauses:
             settled = replace(settled, waits_for_provider=True)
         await self._record(claim.stored, settled)
-        return await self._throttle.learn(settled)
+        await self._throttle.learn(settled)
+        return settled
 
     async def _park(self, stored: StoredEmail, record: EmailRecord) -> None:
         if not record.parked:
@@ -177,7 +180,7 @@ class Delivery:
 
     async def _admitted(
         self, stored: StoredEmail, record: EmailRecord, now: datetime, turn: Turn | Deferral | None
-    ) -> "_Claim | None":
+    ) -> Claim | None:
         """None where it must wait. Where a provider's pause is over, who has a permit may be the one that tries."""
         if isinstance(turn, Deferral):
             await self._defer(stored, record, turn)
@@ -185,7 +188,7 @@ class Delivery:
         if paused_until := await self._paused_until(record):
             await self._wait(stored, _promised(record, turn), paused_until)
             return None
-        return _Claim(self._emails, await self._claim(stored, record, now, turn))
+        return Claim(self._emails, await self._claim(stored, record, now, turn))
 
     async def _provider_state(self, record: EmailRecord) -> ProviderState:
         provider = self._providers.get(record.provider)
@@ -233,86 +236,13 @@ class Delivery:
         )
         return await self._emails.update(stored, claim)
 
-    async def _hand_over(self, claim: "_Claim") -> tuple[Outcome, float]:
-        """The provider's outcome, and how many seconds it took. Whatever goes wrong in here is an outcome too."""
-        started = time.monotonic()
-        outcome = await self._outcome(claim)
-        seconds = round(time.monotonic() - started, 3)
-        about = {"provider": claim.stored.record.provider, "outcome": outcome.kind.value}
-        metrics.ATTEMPT_SECONDS.record(seconds, about)
-        return outcome, seconds
-
-    async def _outcome(self, claim: "_Claim") -> Outcome:
-        record = claim.stored.record
-        provider = self._providers.get(record.provider)
-        if provider is None:
-            return Outcome(
-                kind=OutcomeKind.CONFIGURATION, reply=f"the provider {record.provider} is not configured any more"
-            )
-        try:
-            async with asyncio.timeout(self._seconds_left(record)):
-                return await self._submitted(claim, provider)
-        except TimeoutError:
-            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply="the provider did not finish within the lease")
-        except Exception as error:  # noqa: BLE001 - the email must not be stuck, whatever a provider raises
-            logger.error("provider %s raised while sending %s: %s", record.provider, record.id, where(error))
-            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
-
-    async def _submitted(self, claim: "_Claim", provider: Provider) -> Outcome:
-        record = claim.stored.record
-        found = await self._find_out(claim, provider) if record.in_doubt else None
-        if found is not None:
-            return found
-        try:
-            content = await self._emails.content(claim.stored)
-        except EmailNotFound:
-            return Outcome(kind=OutcomeKind.PERMANENT, reply="the content is gone from the storage")
-        except StorageUnavailable:
-            return Outcome(kind=OutcomeKind.TRANSIENT, reply="the content could not be read from the storage")
-        submission = Submission(
-            **_envelope(claim.stored.record, record.open_recipients),
-            content=content,
-            keep_handle=claim.keep_handle,
-            keep_progress=claim.keep_progress,
-            seconds=self._seconds_left(record) - LAST_WORD,
-        )
-        return await provider.submit(submission)
-
-    async def _find_out(self, claim: "_Claim", provider: Provider) -> Outcome | None:
-        """After a lost answer: proof from the provider, else the parameter's rule. None: send to all who are open."""
-        record = claim.stored.record
-        match await provider.was_sent(Envelope(**_envelope(record, record.recipients_in_doubt))):
-            case Proof.SENT:
-                return proved(record)
-            case Proof.NOT_SENT:
-                return None
-            case Proof.LATER if not _was_asked_enough(record):
-                reply = "the provider cannot tell yet whether the last attempt sent it: it is asked again"
-                as_before = RecipientReply(RecipientVerdict.LATER, reply)
-                return Outcome(
-                    kind=OutcomeKind.UNCONFIRMED,
-                    reply=reply,
-                    recipients=dict.fromkeys(record.open_recipients, as_before),
-                )
-            case Proof.LATER:
-                claim.forget_handle()
-        if self._parameters.unconfirmed_policy == "hold":
-            reply = "nobody knows whether the last attempt sent it: resend it, or mark it as sent"
-            return Outcome(kind=OutcomeKind.HELD, reply=reply)
-        return None
-
-    async def _learn(self, record: EmailRecord, outcome: Outcome, began: datetime) -> tuple[Outcome, bool]:
+    async def _learn(self, record: EmailRecord, result: Result) -> tuple[Outcome, bool]:
         """The same outcome, and whether it pauses the provider: then with the pause to wait."""
-        provider = self._providers.get(record.provider)
-        paused_until = None if provider is None else await self._pauses.learn(provider, outcome, began)
+        provider, outcome = self._providers.get(record.provider), result.outcome
+        paused_until = None if provider is None else await self._pauses.learn(provider, outcome, result.began)
         if paused_until is None:
             return outcome, False
         return replace(outcome, retry_after=max(paused_until - self._clock(), timedelta(0))), True
-
-    def _seconds_left(self, record: EmailRecord) -> float:
-        if record.lease_until is None:
-            raise ValueError(f"{record.id} is sent without a claim")
-        return (record.lease_until - LEASE_MARGIN - self._clock()).total_seconds()
 
     async def _record(self, claimed: StoredEmail, settled: EmailRecord) -> None:
         """Tried for as long as the lease lasts: an outcome that is lost here may mean a second sending later."""
@@ -350,7 +280,7 @@ class Delivery:
 
     def _waits_within_lease(self, record: EmailRecord) -> Iterator[float]:
         wait = FIRST_RECORDING_WAIT
-        while self._seconds_left(record) > -LEASE_MARGIN.total_seconds() + wait:
+        while record.lease_until and self._clock() + timedelta(seconds=wait) < record.lease_until:
             yield wait
             wait = min(wait * 2, LONGEST_RECORDING_WAIT)
 
@@ -371,46 +301,14 @@ class Delivery:
         await self._doorbells.ring(Doorbell.of(stored), min(delay, LONGEST_DELAY))
 
 
-@dataclass(slots=True)
-class _Claim:
-    """A claimed email, in the version that stands in the table."""
-
-    emails: EmailStore
-    stored: StoredEmail
-
-    async def keep_handle(self, handle: str) -> None:
-        self.stored = await self.emails.update(self.stored, replace(self.stored.record, handle=handle))
-
-    async def keep_progress(self, replies: Mapping[str, RecipientReply], turn: tuple[str, ...]) -> None:
-        self.stored = await self.emails.update(self.stored, in_progress(self.stored.record, replies, turn))
-
-    def forget_handle(self) -> None:
-        """What has it is nowhere to be found: if the email is sent again, then anew."""
-        self.stored = replace(self.stored, record=replace(self.stored.record, handle=None))
-
-
-def _envelope(record: EmailRecord, recipients: tuple[str, ...]) -> dict[str, Any]:
-    named = {address_key(one.address) for one in (*record.to, *record.cc)}
-    return {
-        "sender": record.sender.address,
-        "mailbox": record.mailbox,
-        "recipients": recipients,
-        "bcc": tuple(address for address in recipients if address_key(address) not in named),
-        "message_id": record.message_id,
-        "mode": record.mode,
-        "handle": record.handle,
-        "since": record.first_tried_at,
-    }
-
-
 def _promised(record: EmailRecord, turn: Turn | None) -> EmailRecord:
     """The email with what the limits have just promised to it."""
     return replace(record, turn=turn)
 
 
-def _was_asked_enough(record: EmailRecord) -> bool:
-    last = record.attempts[-MOST_QUESTIONS - 1 :]
-    return len(last) > MOST_QUESTIONS and all(attempt.outcome == UNCONFIRMED for attempt in last)
+def _stays_counted(settled: EmailRecord) -> bool:
+    """Whether its recipients are counted for a next try: else nobody had anything for what they were counted for."""
+    return not settled.ended and settled.turn is not None and settled.turn.counted_at is not None
 
 
 def _looked_at(record: EmailRecord) -> datetime:

@@ -414,6 +414,15 @@ async def test_record_whose_content_was_deleted_is_purged_like_any_other(store, 
     assert await with_content(store) == []
 
 
+async def test_first_piece_of_content_is_there_when_it_is_opened(storage_connection):
+    """It is opened before the email's moment and read in it, up to six seconds later."""
+    mime = bytes(range(256)) * 16_384  # 4 MiB
+    async with storage_proxy(storage_connection) as proxy, azure_stores(proxy.connection) as (store, _):
+        content = await store.content(await store.insert(email(), mime))
+        proxy.forget()
+        assert (await whole(content) == mime, proxy.counts.total()) == (True, 0)
+
+
 async def test_small_content_is_forgotten_without_a_second_write(storage_connection):
     async with storage_proxy(storage_connection) as proxy, azure_stores(proxy.connection) as (store, _):
         stored = await store.insert(email(), MIME)

@@ -3,15 +3,16 @@
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from email_core.content import InlineContent
-from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, MOST_QUESTIONS, Delivery
+from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, Delivery
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
-from email_core.errors import LostRace, StorageUnavailable
+from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
+from email_core.handover import MOST_QUESTIONS
 from email_core.message import Address
 from email_core.parameters import Parameters
 from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, ProviderState, row_of
@@ -462,8 +463,8 @@ LOST_ATTEMPT = Attempt(NOON, "smtp", "unconfirmed", "lost", 0.1)
 HOLD = Parameters(unconfirmed_policy="hold")
 
 
-def in_doubt(**about) -> EmailRecord:
-    return email(**{"attempts": (LOST_ATTEMPT,), "results": {BOB.address: LOST}, **about})
+def in_doubt(at: datetime = NOON, **about) -> EmailRecord:
+    return email(at, **{"attempts": (LOST_ATTEMPT,), "results": {BOB.address: LOST}, **about})
 
 
 async def test_email_in_doubt_is_sent_again_with_the_same_message_id():
@@ -832,6 +833,11 @@ async def reserved(world: World) -> int:
     return sum(count for _, count in window.reserved)
 
 
+async def in_five_seconds(world: World) -> None:
+    """The window has no room for another email before."""
+    await world.windows.write("smtp", Window(reserved=((MINUTE.at(NOON) - MINUTE.span + 50, 3),)), None)
+
+
 async def test_mail_of_a_paused_provider_asks_for_no_permit():
     world = World(LOCKED_OUT, parameters=Parameters(**STRICT))
     await answer_new(world)
@@ -852,18 +858,78 @@ async def test_only_an_email_that_has_a_permit_tries_the_provider_after_a_pause(
 
 async def test_email_that_waits_for_its_moment_while_the_provider_is_paused_stays_unsent_and_gives_it_back():
     world = World(parameters=Parameters(**STRICT))
-    near = MINUTE.at(NOON) - MINUTE.span + 50  # they leave room in five seconds
-    await world.windows.write("smtp", Window(reserved=((near, 3),)), None)
-    refused = world.clock
+    await in_five_seconds(world)
 
     async def is_refused_meanwhile(seconds: float) -> None:
-        refused.advance(seconds=seconds)
+        world.clock.advance(seconds=seconds)
         await world.pauses.learn(world.provider, LOCKED_OUT, world.clock())
 
     world.delivery._throttle._pause = is_refused_meanwhile
     record = await answer_new(world)
     assert (record.status, record.waits_for_provider, record.tries) == (Status.UNSENT, True, 0)
     assert (world.provider.submissions, await reserved(world)) == ([], 3)
+
+
+@pytest.mark.parametrize("slow", ["content", "was_sent"])
+async def test_what_takes_long_before_the_hand_over_is_done_before_its_moment(slow):
+    world = World(DELIVERED, parameters=Parameters(**STRICT))
+    await in_five_seconds(world)
+    owner, began = world.emails if slow == "content" else world.provider, []
+    done = getattr(owner, slow)
+
+    async def takes_four_seconds(about):
+        world.clock.advance(seconds=4)
+        return await done(about)
+
+    async def submit(submission):
+        began.append(world.clock())
+        return DELIVERED
+
+    setattr(owner, slow, takes_four_seconds)
+    world.provider.submit = submit
+    await world.delivery.answer(await world.keep(in_doubt()))
+    assert began == [NOON + timedelta(seconds=5)]
+
+
+async def test_pause_that_begins_while_the_content_is_read_holds_the_email_back():
+    world = World(parameters=Parameters(**STRICT))
+    content = world.emails.content
+
+    async def is_refused_meanwhile(stored):
+        await world.pauses.learn(world.provider, LOCKED_OUT, world.clock())
+        return await content(stored)
+
+    world.emails.content = is_refused_meanwhile
+    record = await answer_new(world)
+    assert (record.status, record.waits_for_provider, world.provider.submissions) == (Status.UNSENT, True, [])
+
+
+# what comes before the hand-over -> how many recipients stay counted for a next try
+FOUND_OUT = [(Proof.SENT, 0), (Proof.LATER, 0), (Proof.NONE, 1), ("content away", 1), ("content gone", 0)]
+
+
+@pytest.mark.parametrize(("found", "counted"), FOUND_OUT)
+@pytest.mark.parametrize("worker_died", [True, False])
+async def test_moment_of_an_email_that_is_not_handed_over_is_given_back(found, counted, worker_died):
+    """With the recipients: but those who are to be tried again are counted for that."""
+    limits = STRICT | {"recipients_per_day_limit": 100, "unconfirmed_policy": "hold"}
+    world = World(parameters=Parameters(**limits))
+    about = {"size": 100_000, "updated_at": NOON - timedelta(minutes=1)}
+    world.provider.proof = found if isinstance(found, Proof) else Proof.NOT_SENT
+    record = in_doubt(NOON - timedelta(minutes=1), **about)
+    if worker_died:
+        record = record.after(Event.CLAIM, NOON - LEASE, lease_until=NOON)
+    await world.emails.insert(record, bytes(100_000))
+
+    async def content(_):
+        raise StorageUnavailable("test") if found == "content away" else EmailNotFound(record.id)
+
+    world.emails.content = content
+    await world.delivery.answer(Doorbell(record.id, record.mode))
+    assert world.provider.submissions == []
+    assert await reserved(world) == 0
+    day, _ = await world.windows.read(world.delivery._throttle._mailbox(record))
+    assert sum(count for _, count in day.reserved) == counted
 
 
 async def test_reservation_of_mail_whose_provider_was_paused_meanwhile_is_given_back():
