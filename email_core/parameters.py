@@ -92,8 +92,8 @@ class Parameters:
     )
     throttle_mode: str = _row(
         "compatible",
-        "What happens to an email that a limit has deferred as often as throttle_deferrals says: compatible sends it "
-        "regardless of the limit, strict lets it keep its turn until it expires.",
+        "What happens to an email that a limit a minute has deferred as often as throttle_deferrals says: compatible "
+        "sends it regardless of that limit, strict lets it keep its turn until it expires.",
         choices=("compatible", "strict"),
         group="limits",
     )

@@ -50,13 +50,15 @@ class Turn:
     """What the sending limits have promised to an email that waits for them. `limit` names the one it last waited for
     ("30 a minute of smtp"). `permit_at`: it may be sent in the moment from then on, under a limit of `permit_limit`.
     `number`: its place in the line, 0 = none. `counted_at`: its recipients are counted among the day's from then, and
-    none of those who still wait has had anything for it."""
+    none of those who still wait has had anything for it. `deferrals`: how often a limit a minute has made it wait,
+    which is what the compatible mode goes by."""
 
     limit: str = ""
     permit_at: datetime | None = None
     permit_limit: int = 0
     number: int = 0
     counted_at: datetime | None = None
+    deferrals: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -93,7 +95,7 @@ class EmailRecord:
     waits_for_provider: bool = False  # it is due when a pause is over: sooner where that is lifted
     rung_at: datetime | None = None  # when the sweeper's last doorbell for it was to ring
     importance: Importance = Importance.NORMAL
-    deferrals: int = 0  # how often a sending limit made it wait
+    deferrals: int = 0  # how often a limit of any kind made it wait
     turn: Turn | None = None
     mailbox: str | None = None  # that it goes through, where that is neither the batch account's nor the sender's own
     accepted_by: str | None = None  # the id of the caller who handed it over

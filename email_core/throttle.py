@@ -244,7 +244,7 @@ class Throttle:
         now = self._clock()
         if self._parameters.throttle_mode == "compatible":
             due = min(due, now + self._longest)
-        return Deferral(max(due, now + SHORTEST), turn)
+        return Deferral(max(due, now + SHORTEST), replace(turn, deferrals=turn.deferrals + 1))
 
     def _is_called(self, record: EmailRecord) -> bool:
         """Whether it comes when it was told to: in compatible mode it may come before that."""
@@ -252,9 +252,9 @@ class Throttle:
         return is_told and self._parameters.throttle_mode == "strict"
 
     def _goes_regardless(self, record: EmailRecord) -> bool:
-        return (
-            self._parameters.throttle_mode == "compatible" and record.deferrals >= self._parameters.throttle_deferrals
-        )
+        """The modelled system's rule is of the limit a minute: what waited for another one has not waited for it."""
+        deferrals = record.turn.deferrals if record.turn else 0
+        return self._parameters.throttle_mode == "compatible" and deferrals >= self._parameters.throttle_deferrals
 
     def _horizon(self, limit: int) -> timedelta:
         """How far ahead moments are promised: no further than one deferral lasts, and no more than so many, which are
@@ -294,7 +294,7 @@ class Throttle:
         if counted_at <= now:
             return replace(turn, counted_at=counted_at)
         limit = f"{limits.recipients_per_day} recipients a day of the sending mailbox"
-        waits = Turn(limit=limit, counted_at=counted_at if got.reserved else None)
+        waits = Turn(limit=limit, counted_at=counted_at if got.reserved else None, deferrals=turn.deferrals)
         return Deferral(counted_at + SPREAD * self._chance(), waits)
 
     def _is_counted(self, record: EmailRecord) -> bool:

@@ -131,7 +131,7 @@ Email = TypedDict(
         "content_deleted": Annotated[
             bool, Field(description="Its message was deleted before its record: it cannot be read, or sent once more.")
         ],
-        "deferrals": Annotated[int, Field(description="How often a sending limit made it wait.")],
+        "deferrals": Annotated[int, Field(description="How often a limit of any kind made it wait.")],
         "deferred": Annotated[str | None, Field(description="Which limit that was, in words.")],
         "attempts": Annotated[list[EmailAttempt], Field(description="The newest 20, the last one last.")],
         "recipients": Annotated[

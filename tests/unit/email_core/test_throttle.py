@@ -138,7 +138,7 @@ async def test_early_doorbell_is_deferred_to_the_same_moment():
     record = await world.deferred()
     world.clock.now = record.next_attempt_at - timedelta(seconds=30)
     again = await world.throttle.admit(record)
-    assert (again.due, again.turn) == (record.next_attempt_at, record.turn)
+    assert (again.due, again.turn.permit_at) == (record.next_attempt_at, record.turn.permit_at)
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=0.31), timedelta(hours=1)])
@@ -211,9 +211,9 @@ async def test_compatible_mode_defers_ten_times_and_sends_regardless_after_exact
     world = World(smtp_per_minute_limit=1, throttle_deferral_seconds=5)
     await world.admitted(20)  # the line is 20 minutes long
     record = email()
-    for deferrals in range(10):
-        assert record.deferrals == deferrals
+    for deferrals in range(1, 11):
         record = await world.deferred(record)
+        assert (record.deferrals, record.turn.deferrals) == (deferrals, deferrals)
         assert timedelta(seconds=1) <= record.next_attempt_at - world.clock.now <= timedelta(seconds=5)
         world.clock.now = record.next_attempt_at
     turn = await world.throttle.admit(record)
@@ -224,7 +224,8 @@ async def test_compatible_mode_defers_ten_times_and_sends_regardless_after_exact
 async def test_strict_mode_looks_again_when_the_turn_has_come_however_far_off_that_is():
     world = World(smtp_per_minute_limit=1, throttle_mode="strict")
     await world.admitted(20)
-    record = replace(await world.deferred(), deferrals=10)
+    waits = await world.deferred()
+    record = replace(waits, turn=replace(waits.turn, deferrals=10))
     assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - TURN_AHEAD, abs=timedelta(seconds=2))
     turn = await world.comes_back(record)
     assert isinstance(turn, Turn)
@@ -242,8 +243,13 @@ async def test_no_more_is_promised_ahead_than_may_be_lost(limit, promised):
 
 async def test_number_of_deferrals_is_a_parameter():
     world = await used_up(**LIMIT, throttle_deferrals=2)
-    assert isinstance(await world.throttle.admit(email(deferrals=1)), Deferral)
-    assert isinstance(await world.throttle.admit(email(deferrals=2)), Turn)
+    assert isinstance(await world.throttle.admit(email(turn=Turn(deferrals=1))), Deferral)
+    assert isinstance(await world.throttle.admit(email(turn=Turn(deferrals=2))), Turn)
+
+
+async def test_deferrals_for_want_of_a_slot_of_the_mailbox_let_no_email_go_regardless():
+    world = await used_up()
+    assert isinstance(await world.throttle.admit(email(deferrals=10)), Deferral)
 
 
 async def test_high_importance_goes_before_the_line_where_the_parameter_says_so():
@@ -379,7 +385,8 @@ async def test_worker_that_was_not_first_leaves_the_recipients_counted_once(had)
 async def test_daily_limit_holds_in_compatible_mode_too():
     world = World(**DAILY)
     await world.admitted(2, to=FOUR)
-    await world.deferred(email(to=FOUR, deferrals=10))
+    record = await world.deferred(email(to=FOUR, deferrals=10, turn=Turn(deferrals=10)))
+    assert (record.deferrals, record.turn.deferrals) == (11, 10)
 
 
 async def test_accounts_in_the_storage_name_no_mailbox():

@@ -42,7 +42,7 @@ CHANGES = {
     "rung_at": LATER,
     "importance": Importance.HIGH,
     "deferrals": 1,
-    "turn": Turn(limit="30 a minute of smtp", permit_at=LATER, permit_limit=30, number=7, counted_at=NOON),
+    "turn": Turn(limit="30 a minute of smtp", permit_at=LATER, permit_limit=30, number=7, counted_at=NOON, deferrals=1),
     "tries": 1,
     "attempts": (Attempt(LATER, "smtp", "transient", "450 later", 0.1, "smtp-try-later", "request-id 1"),),
     "results": {"bob@example.com": RecipientResult(Status.FAILED, "550 no")},
@@ -77,3 +77,10 @@ def test_a_row_from_before_there_were_diagnoses_and_traces_is_read():
     older = properties | {"detail": properties["detail"].replace('"450 later",0.1,null,null]', '"450 later",0.1]')}
     assert older != properties
     assert record_of({"RowKey": "u-1"} | older).attempts == (attempt,)
+
+
+def test_a_row_from_before_a_turn_counted_its_deferrals_is_read():
+    properties = entity_properties(email(turn=Turn(number=7, deferrals=3)))
+    older = properties | {"detail": properties["detail"].replace(',"deferrals":3', "")}
+    assert older != properties
+    assert record_of({"RowKey": "u-1"} | older).turn == Turn(number=7)
