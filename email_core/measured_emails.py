@@ -48,6 +48,9 @@ class MeasuredEmails:
     def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
         return self._emails.waiting(partition)
 
+    async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
+        return await self._emails.unsent(first_id, last_id)
+
     async def settle(self, partition: str) -> None:
         await self._emails.settle(partition)
 

@@ -8,7 +8,7 @@ for the distributor). The sweeper looks at every unsent email and rings where it
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,12 +24,14 @@ from email_core.parking import is_far_off
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
-from email_core.stores.base import Doorbell, Doorbells, EmailStore, StoredEmail
+from email_core.stores.base import INLINE_CONTENT_LIMIT, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.throttle import Throttle
 
 OVERDUE = timedelta(minutes=5)  # how late a doorbell may be, beyond what the queue's own backlog explains
 SETTLED_AFTER = timedelta(hours=1)  # clocks differ: a day is past only then
-AT_ONCE = 32  # emails cared for side by side, so that their writes go together
+AT_ONCE = 32  # emails cared for side by side, so that they are read and written together
+MOST_IN_VAIN = 64 * 1024  # octets that are read between two emails: more would cost more than one more request
+ROW_OCTETS = 2_000  # what an email weighs apart from its content
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,15 @@ def brought_forward(record: EmailRecord, now: datetime, unpaused: frozenset[str]
     return replace(record, next_attempt_at=now, waits_for_provider=False, parked=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is to become of an email that needs care, and the version that it was decided on."""
+
+    care: Care
+    stored: StoredEmail
+    record: EmailRecord
+
+
 class Sweeper:
     def __init__(
         self,
@@ -121,7 +132,9 @@ class Sweeper:
                 found += len(some)
                 census.count(one.record for one in some)
                 backlog.count(some, self._clock(), sends_batch=sends_batch, holds=self._distributor.holds)
-                cared.update(await asyncio.gather(*(self._care(one, sends_batch, heads, unpaused) for one in some)))
+                changes = await asyncio.gather(*(self._change(one, sends_batch, heads, unpaused) for one in some))
+                cared.update(await self._care(some, list(filter(None, changes))))
+                cared[Care.NOTHING] += changes.count(None)
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
                 settled += 1
@@ -136,29 +149,80 @@ class Sweeper:
         states = await asyncio.gather(*map(self._pauses.state, self._providers.values()))
         return frozenset(name for name, state in zip(self._providers, states, strict=True) if not state.refusals)
 
-    async def _care(
+    async def _change(
         self, stored: StoredEmail, sends_batch: bool, heads: Mapping[Mode, datetime], unpaused: frozenset[str]
-    ) -> str:
+    ) -> _Change | None:
         now = self._clock()
         record = brought_forward(stored.record, now, unpaused)
         try:
             record = await self._throttle.brought_forward(record)
-            care = care_for(record, now, sends_batch=sends_batch, heads=heads, holds=self._distributor.holds)
-            if care is Care.NOTHING:
-                return care
-            if care is Care.RELEASE:
-                changed = released(record, now)
-            else:
-                changed = replace(record, parked=False, rung_at=max(now, record.due_at), updated_at=now)
-            await self._emails.update(stored, changed)
-            await self._doorbells.ring(Doorbell(record.id, record.mode), max(changed.due_at - now, timedelta(0)))
+        except EmailSubsystemError as error:
+            _not_cared_for(record, error)
+            return None
+        match care_for(record, now, sends_batch=sends_batch, heads=heads, holds=self._distributor.holds):
+            case Care.NOTHING:
+                return None
+            case Care.RELEASE as care:
+                return _Change(care, stored, released(record, now))
+            case care:
+                rung = replace(record, parked=False, rung_at=max(now, record.due_at), updated_at=now)
+                return _Change(care, stored, rung)
+
+    async def _care(self, listed: Sequence[StoredEmail], changes: Sequence[_Change]) -> list[Care]:
+        """What was done. Each doorbell carries its email where that could be read together with others."""
+        lack = {change.stored.record.id for change in changes if not change.stored.is_whole}
+        ranges = ranges_worth_reading(listed, lack)
+        read = [one for some in await asyncio.gather(*(self._read(*ends) for ends in ranges)) for one in some]
+        whole = {(one.record.id, one.etag): one for one in read}  # who has another ETag by now loses the race
+        return await asyncio.gather(
+            *(
+                self._ring(change, whole.get((change.record.id, change.stored.etag), change.stored))
+                for change in changes
+            )
+        )
+
+    async def _read(self, first_id: str, last_id: str) -> list[StoredEmail]:
+        """Where they cannot be read, their doorbells carry nothing."""
+        try:
+            return await self._emails.unsent(first_id, last_id)
+        except EmailSubsystemError as error:
+            logger.warning("emails are rung without their content: %s", where(error))
+            return []
+
+    async def _ring(self, change: _Change, stored: StoredEmail) -> Care:
+        record = change.record
+        try:
+            updated = await self._emails.update(stored, record)
+            await self._doorbells.ring(Doorbell.of(updated), max(record.due_at - self._clock(), timedelta(0)))
         except LostRace:
             return Care.NOTHING  # somebody is at work on it
         except EmailSubsystemError as error:
-            logger.warning("email %s could not be cared for: %s", record.id, where(error))
-            return Care.NOTHING  # the next sweep sees it again
-        logger.info("email %s was %s by the sweeper", record.id, care.value)
-        return care
+            _not_cared_for(record, error)
+            return Care.NOTHING
+        logger.info("email %s was %s by the sweeper", record.id, change.care.value)
+        return change.care
+
+
+def ranges_worth_reading(listed: Sequence[StoredEmail], wanted: Collection[str]) -> list[tuple[str, str]]:
+    """The first and the last id of what is read at once to have the wanted ones with their content. One that no other
+    is near is in none: whoever needs it reads it with as many requests. Pure."""
+    runs: list[list[str]] = []
+    in_vain = 0
+    for record in (one.record for one in listed):
+        if record.id not in wanted:
+            in_vain += ROW_OCTETS + (record.size if record.size <= INLINE_CONTENT_LIMIT else 0)
+            continue
+        if runs and in_vain <= MOST_IN_VAIN:
+            runs[-1].append(record.id)
+        else:
+            runs.append([record.id])
+        in_vain = 0
+    return [(run[0], run[-1]) for run in runs if len(run) > 1]
+
+
+def _not_cared_for(record: EmailRecord, error: EmailSubsystemError) -> None:
+    """The next sweep sees it again."""
+    logger.warning("email %s could not be cared for: %s", record.id, where(error))
 
 
 async def in_groups(emails: AsyncIterator[StoredEmail], size: int) -> AsyncIterator[list[StoredEmail]]:

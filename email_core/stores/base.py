@@ -30,12 +30,17 @@ INLINE_CONTENT_LIMIT = 60 * 1024  # octets; a binary property holds 64 KiB, larg
 class StoredEmail:
     """A version of an email as it was read or written. `etag` makes the next write conditional on this version.
 
-    `inline` is the content where it is kept beside the record, or None where it is in a blob.
+    `inline` is the content where it is kept beside the record, or None where it is in a blob, or was not read.
     """
 
     record: EmailRecord
     etag: str
     inline: bytes | None = field(repr=False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing that is kept beside the record: else it must be read again before it is ended."""
+        return self.inline is not None or self.record.size > INLINE_CONTENT_LIMIT
 
 
 class View(StrEnum):
@@ -116,7 +121,8 @@ class Doorbell:
 
     @classmethod
     def of(cls, stored: StoredEmail) -> "Doorbell":
-        return cls(stored.record.id, stored.record.mode, stored)
+        """It carries the email where that is whole: else who answers could not end it."""
+        return cls(stored.record.id, stored.record.mode, stored if stored.is_whole else None)
 
 
 class EmailStore(Protocol):
@@ -135,7 +141,8 @@ class EmailStore(Protocol):
         """Writes an unsent email's next version. Raises LostRace, and writes nothing, if `stored` is not the last."""
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
-        """Moves an email to the history in one step. Raises LostRace as `update` does."""
+        """Moves an email to the history in one step. Raises LostRace as `update` does, and ValueError where `stored` is
+        not whole: its content would be lost."""
 
     def forgetting_content(self) -> "EmailStore":
         """The same store, which deletes the content of each email that ends."""
@@ -147,8 +154,11 @@ class EmailStore(Protocol):
         """The partitions that may hold unsent mail, newest first: few, however long the history."""
 
     def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
-        """A partition's unsent emails, newest first, without their content (`inline` is None): read one again before
-        it is ended."""
+        """A partition's unsent emails, newest first, without their content (`inline` is None)."""
+
+    async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
+        """Those of one partition from the first to the last, both included, that are unsent, with their content. One
+        request for some tens of them."""
 
     async def settle(self, partition: str) -> None:
         """Says that a partition of the past holds no unsent mail any more: nobody looks there again."""

@@ -50,15 +50,19 @@ def doorbell_due(text: str | bytes) -> datetime | None:
 
 
 def _carried(stored: StoredEmail) -> dict[str, Any] | None:
-    if stored.inline is None or not stored.inline.isascii() or len(stored.inline) > LONGEST_TEXT:
+    """Content that is in a blob stays there: who claims the email needs none of it."""
+    inline = stored.inline or b""
+    if not inline.isascii() or len(inline) > LONGEST_TEXT:
         return None
     record = record_to_json(stored.record)
-    return None if record is None else {"etag": stored.etag, "record": record, "mime": stored.inline.decode("ascii")}
+    content = {} if stored.inline is None else {"mime": inline.decode("ascii")}
+    return None if record is None else {"etag": stored.etag, "record": record, **content}
 
 
 def _stored(email_id: str, values: dict[str, Any]) -> StoredEmail | None:
     try:
-        record = record_from_json(email_id, values["record"])
-        return StoredEmail(record, str(values["etag"]), values["mime"].encode("ascii"))
+        inline = values["mime"].encode("ascii") if "mime" in values else None
+        stored = StoredEmail(record_from_json(email_id, values["record"]), str(values["etag"]), inline)
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
+    return stored if stored.is_whole else None

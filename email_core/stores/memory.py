@@ -59,9 +59,11 @@ class MemoryEmailStore:
             raise EmailNotFound(stored.record.id) from None
 
     async def update(self, stored: StoredEmail, record: EmailRecord) -> StoredEmail:
-        return self._keep(record, self._check_last(stored).inline)
+        return replace(self._keep(record, self._check_last(stored).inline), inline=stored.inline)
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
+        if not stored.is_whole:
+            raise ValueError(f"{record.id} was read without its content, which would be lost")
         self._keep(record, self._check_last(stored).inline)
         if self._forgets:
             self._forget_content(record.id)
@@ -87,6 +89,10 @@ class MemoryEmailStore:
         for email_id, stored in sorted(self._emails.items()):
             if partition_of(email_id) == partition and not stored.record.ended:
                 yield replace(stored, inline=None)
+
+    async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
+        rows = [one for id, one in sorted(self._emails.items()) if first_id <= id <= last_id]
+        return [one for one in rows if partition_of(one.record.id) == partition_of(first_id) and not one.record.ended]
 
     async def settle(self, partition: str) -> None:
         self._settled.add(partition)

@@ -7,7 +7,7 @@ import pytest
 
 from email_core.message import Address
 from email_core.record import Mode
-from email_core.stores.base import Doorbell, StoredEmail
+from email_core.stores.base import INLINE_CONTENT_LIMIT, Doorbell, StoredEmail
 from email_core.stores.doorbell_text import LONGEST_TEXT, doorbell_from_text, doorbell_to_text
 from tests.support.emails import NOON, email
 from tests.support.storage import azure_stores, queued_texts
@@ -47,7 +47,7 @@ def test_doorbell_has_no_key_that_the_host_would_take_for_trigger_metadata():
         assert f'"{key}":' not in text
 
 
-def carried(record, mime: bytes) -> StoredEmail | None:
+def carried(record, mime: bytes | None) -> StoredEmail | None:
     bell = Doorbell(record.id, record.mode, StoredEmail(record, 'W/"1"', mime))
     text = doorbell_to_text(bell, NOON)
     assert len(text.encode()) <= LONGEST_TEXT
@@ -57,6 +57,16 @@ def carried(record, mime: bytes) -> StoredEmail | None:
 def test_doorbell_carries_a_small_email_whole():
     record = email(subject="Übersicht", user="ann", send_at=NOON, metadata={"order": "42"})
     assert carried(record, b"Subject: x\r\n\r\ny\r\n") == StoredEmail(record, 'W/"1"', b"Subject: x\r\n\r\ny\r\n")
+
+
+def test_doorbell_carries_an_email_without_the_content_that_is_in_a_blob():
+    record = email(size=INLINE_CONTENT_LIMIT + 1)
+    assert carried(record, None) == StoredEmail(record, 'W/"1"', None)
+
+
+def test_email_that_was_read_without_its_content_is_not_carried():
+    stored = StoredEmail(email(), "x", None)
+    assert (Doorbell.of(stored).stored, carried(stored.record, None)) == (None, None)
 
 
 @pytest.mark.parametrize("mime", [b"x" * LONGEST_TEXT, b"\r\n" * 20_000, "ö".encode()])

@@ -305,6 +305,36 @@ async def test_waiting_mail_can_be_updated_from_the_list(store):
     assert await whole(await store.content(stored)) == MIME
 
 
+async def test_update_from_the_list_leaves_the_content_unread(store):
+    await keep(store, email())
+    (partition,) = await store.unsettled_partitions()
+    (listed,) = [one async for one in store.waiting(partition)]
+    updated = await store.update(listed, claimed(listed.record))
+    assert (listed.inline, updated.inline) == (None, None)
+    with pytest.raises(ValueError, match="without its content"):
+        await store.end(updated, sent(listed.record))
+
+
+async def test_unsent_emails_between_two_are_read_with_their_content(store):
+    small = [email(NOON - timedelta(seconds=number)) for number in range(4)]
+    large = email(NOON - timedelta(seconds=2, milliseconds=1), size=100_000)
+    over, elsewhere = email(small[2].created_at), email(small[2].created_at, shard=1)
+    for record in small:
+        await store.insert(record, record.id.encode())
+    await store.insert(large, bytes(100_000))
+    await keep(store, over, ended=True)
+    await keep(store, elsewhere)
+    read = await store.unsent(small[1].id, large.id)
+    assert [(one.record, one.inline) for one in read] == [
+        (small[1], small[1].id.encode()),
+        (small[2], small[2].id.encode()),
+        (large, None),
+    ]
+    for one in read:
+        await store.end(one, sent(one.record))
+    assert await store.unsent(small[1].id, large.id) == []
+
+
 async def test_settled_partition_is_not_looked_at_again_but_keeps_its_history(store):
     record = email()
     await keep(store, record, ended=True)

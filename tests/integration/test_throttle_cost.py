@@ -4,20 +4,32 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from email_core.assembly import Subsystem, connect, live, utc_now
 from email_core.delivery_state import Status
 from email_core.parameters import Parameters
 from email_core.provider_set import ProviderSet
+from email_core.record import Mode
 from email_core.secret_store.memory import MemorySecrets
-from email_core.stores.azure.names import PARAMETERS_TABLE, STATES_TABLE
+from email_core.stores.azure.names import EMAILS_TABLE, PARAMETERS_TABLE, STATES_TABLE
 from email_core.stores.base import Doorbell, Stores
+from email_core.stores.doorbell_text import doorbell_from_text, doorbell_to_text
+from email_core.throttling import MINUTE
 from tests.support.doors import IdleProvider
 from tests.support.emails import email
-from tests.support.storage import all_azure_stores
+from tests.support.storage import all_azure_stores, queued_texts
 from tests.support.storage_proxy import StorageProxy, storage_proxy
+
+
+def subsystem(stores: Stores, **parameters) -> Subsystem:
+    return connect(
+        stores=stores,
+        providers={"smtp": IdleProvider()},
+        parameters=Parameters(**parameters),
+        secrets=MemorySecrets(utc_now),
+    )
 
 
 @dataclass
@@ -48,13 +60,7 @@ class Counted:
 @asynccontextmanager
 async def counted(connection: str, **parameters) -> AsyncIterator[Counted]:
     async with storage_proxy(connection) as proxy, all_azure_stores(proxy.connection) as stores:
-        core = connect(
-            stores=stores,
-            providers={"smtp": IdleProvider()},
-            parameters=Parameters(**parameters),
-            secrets=MemorySecrets(utc_now),
-        )
-        world = Counted(core, stores, proxy)
+        world = Counted(subsystem(stores, **parameters), stores, proxy)
         await world.answer(await world.kept(1))  # the distributor's state and the window are read
         yield world
 
@@ -73,6 +79,46 @@ async def test_deferral_costs_two_requests_and_coming_back_none(storage_connecti
         requests = await world.answer([bell])
         assert await world.statuses([bell]) == {Status.UNSENT}
     assert requests == {"window table merge": 1, "table merge": 1, "queue put": 1}
+
+
+def of_emails(proxy: StorageProxy) -> Counter[str]:
+    """What was asked of their rows, and put for them. Those of a partition are written in transactions."""
+    return Counter(
+        one.kind for one in proxy.exchanges if one.resource in (EMAILS_TABLE, "$batch") or one.kind == "queue put"
+    )
+
+
+async def test_deferral_of_more_than_ten_minutes_costs_one_doorbell_and_shared_reads_and_writes(storage_connection):
+    """Thirty-two are parked behind a limit, rung by the sweeper when it is gone, and claimed."""
+    async with counted(storage_connection, smtp_per_minute_limit=1, throttle_mode="strict") as world:
+        window, etag = await world.stores.windows.read("smtp")
+        line = replace(window, issued=20, served=0, moved_at=MINUTE.at(utc_now()))
+        await world.stores.windows.write("smtp", line, etag)
+        await world.answer(bells := await world.kept(32))
+        parking = of_emails(world.proxy)
+        unlimited = subsystem(world.stores)
+        world.proxy.forget()
+        await unlimited.sweeper.sweep(utc_now() + timedelta(minutes=1))
+        sweeping = of_emails(world.proxy)
+        world.proxy.forget()
+        texts = await queued_texts(storage_connection, Mode.BATCH)
+        await asyncio.gather(*(unlimited.delivery.answer(doorbell_from_text(text)) for text in texts))
+        answering = of_emails(world.proxy)
+        assert await world.statuses(bells) == {Status.SENT}
+    assert (set(parking), parking.total() <= 4) == ({"table transaction"}, True)
+    assert (sweeping["table query"], sweeping["queue put"]) == (2, 32)  # the list, and the rows with their content
+    assert sweeping["table transaction"] <= 2
+    assert set(sweeping) == {"table query", "queue put", "table transaction"}
+    assert set(answering) == {"table transaction"}  # claims and ends
+
+
+async def test_large_email_is_not_read_before_it_is_claimed(storage_connection):
+    async with counted(storage_connection) as world:
+        stored = await world.stores.emails.insert(email(utc_now(), size=100_000), bytes(100_000))
+        text = doorbell_to_text(Doorbell.of(stored), utc_now())
+        requests = await world.answer([doorbell_from_text(text)])
+        assert await world.statuses([Doorbell.of(stored)]) == {Status.SENT}
+    assert requests == {"table merge": 1, "blob get": 1, "table transaction": 1}
 
 
 async def test_without_a_limit_nothing_is_asked_of_the_windows(storage_connection):

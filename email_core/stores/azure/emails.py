@@ -103,7 +103,7 @@ class AzureEmailStore:
         return StoredEmail(record, etag, stored.inline)
 
     async def end(self, stored: StoredEmail, record: EmailRecord) -> None:
-        if stored.inline is None and record.size <= INLINE_CONTENT_LIMIT:
+        if not stored.is_whole:
             raise ValueError(f"{record.id} was read without its content, which would be lost")
         inline = stored.inline
         if self._forgets and inline is not None:
@@ -166,15 +166,24 @@ class AzureEmailStore:
             return await self._partitions.unsettled()
 
     async def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
-        conditions = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
-        values = {"partition": partition, "first": _UNSENT, "last": _UNSENT[0] + "."}
+        async for one in self._stored(partition, _UNSENT, _UNSENT[0] + ".", select=list(RECORD_PROPERTIES)):
+            yield one
+
+    async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
+        partition = partition_of(first_id)
+        return [one async for one in self._stored(partition, _UNSENT + first_id, _UNSENT + last_id)]
+
+    async def _stored(
+        self, partition: str, first: str, last: str, select: list[str] | None = None
+    ) -> AsyncIterator[StoredEmail]:
+        """The rows with these keys and those between; with their content, unless `select` leaves it out."""
+        conditions = "PartitionKey eq @partition and RowKey ge @first and RowKey le @last"
+        values = {"partition": partition, "first": first, "last": last}
         with translated("read unsent emails"):
-            async for entity in self._emails.query_entities(
-                conditions, parameters=values, select=list(RECORD_PROPERTIES)
-            ):
+            async for entity in self._emails.query_entities(conditions, parameters=values, select=select):
                 record = _readable(entity)
                 if record is not None:
-                    yield StoredEmail(record, str(entity.metadata["etag"]), None)
+                    yield StoredEmail(record, str(entity.metadata["etag"]), entity.get(CONTENT_PROPERTY))
 
     async def settle(self, partition: str) -> None:
         with translated("settle a partition"):

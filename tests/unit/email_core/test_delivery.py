@@ -674,7 +674,7 @@ async def test_provider_that_is_not_configured_any_more_keeps_the_email_waiting(
 
 async def test_lost_content_fails_with_that_reason():
     world = World()
-    record = email()
+    record = email(size=100_000)
     await world.emails.insert(record, bytes(100_000))
     world.emails._blobs.clear()
     await world.delivery.answer(Doorbell(record.id, record.mode))

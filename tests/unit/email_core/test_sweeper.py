@@ -5,12 +5,13 @@ import pytest
 
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
+from email_core.errors import StorageUnavailable
 from email_core.parameters import Parameters
 from email_core.parking import HORIZON
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Outcome, OutcomeKind, Provider, Submission
 from email_core.record import EmailRecord, Mode, Turn
-from email_core.stores.base import Doorbell
+from email_core.stores.base import Doorbell, StoredEmail
 from email_core.stores.memory import (
     MemoryDistributorStore,
     MemoryDoorbells,
@@ -18,7 +19,7 @@ from email_core.stores.memory import (
     MemoryProviderStates,
     MemoryWindowStore,
 )
-from email_core.sweeper import OVERDUE, Care, Sweeper, care_for
+from email_core.sweeper import AT_ONCE, OVERDUE, Care, Sweeper, care_for, ranges_worth_reading
 from email_core.throttle import Throttle
 from email_core.throttling import MINUTE as MINUTE_GRAIN
 from email_core.throttling import Window
@@ -122,6 +123,19 @@ class World:
         return [bell.email_id for bell, _ in self.doorbells.rung]
 
 
+def reads_of(emails: MemoryEmailStore) -> list[tuple[str, str]]:
+    """The ends of the ranges that are read of it."""
+    reads: list[tuple[str, str]] = []
+    unsent = emails.unsent
+
+    async def counted(*ends):
+        reads.append(ends)
+        return await unsent(*ends)
+
+    emails.unsent = counted
+    return reads
+
+
 async def test_lost_doorbell_is_rung_once_and_not_again_by_the_next_sweep():
     lost = email(LONG_AGO)
     world = World(lost, email(NOON))
@@ -215,6 +229,95 @@ async def test_email_that_a_worker_claims_meanwhile_is_left_to_it():
     world.emails.waiting = claimed_meanwhile
     await world.sweep()
     assert world.rung == []
+
+
+def parked(count: int, **about) -> list[EmailRecord]:
+    return [email(LONG_AGO - SECOND * number, parked=True, **about) for number in range(count)]
+
+
+async def carried(world: World) -> dict[str, bytes | None]:
+    """The content that each doorbell brings with the email as it stands in the table."""
+    brought = [bell.stored for bell, _ in world.doorbells.rung if bell.stored]
+    for stored in brought:
+        assert await world.emails.get(stored.record.id) == stored
+    return {stored.record.id: stored.inline for stored in brought}
+
+
+async def test_doorbells_of_neighbours_carry_them_after_one_read():
+    world = World(*parked(AT_ONCE))
+    reads = reads_of(world.emails)
+    await world.sweep()
+    assert len(reads) == 1
+    assert await carried(world) == dict.fromkeys(world.rung, b"")
+    assert len(world.rung) == AT_ONCE
+
+
+async def test_lone_email_is_rung_without_being_read():
+    (one,) = parked(1)
+    world = World(one, email(NOON), email(LONG_AGO, shard=1, parked=True))
+    reads = reads_of(world.emails)
+    await world.sweep()
+    assert (len(world.rung), reads, await carried(world)) == (2, [], {})
+
+
+async def test_doorbell_carries_an_email_whose_content_is_in_a_blob_without_any_read():
+    world = World(*parked(3, size=100_000))
+    reads = reads_of(world.emails)
+    for record in world.records:
+        await world.emails.insert(record, bytes(100_000))
+    world.records = ()
+    await world.sweep()
+    assert (reads, await carried(world)) == ([], dict.fromkeys(world.rung))
+
+
+async def test_email_that_changes_after_it_was_listed_is_left_alone_and_its_neighbours_are_rung():
+    one, *others = parked(3)
+    world = World(one, *others)
+    unsent = world.emails.unsent
+
+    async def claimed_before_it_is_read(*ends):
+        stored = await world.emails.get(one.id)
+        await world.emails.update(stored, replace(stored.record, claims=1))
+        return await unsent(*ends)
+
+    world.emails.unsent = claimed_before_it_is_read
+    await world.sweep()
+    assert set(world.rung) == {record.id for record in others} == set(await carried(world))
+    assert (await world.emails.get(one.id)).record.parked
+
+
+async def test_emails_that_cannot_be_read_now_are_rung_all_the_same(caplog):
+    world = World(*parked(2))
+
+    async def away(*_):
+        raise StorageUnavailable("test")
+
+    world.emails.unsent = away
+    await world.sweep()
+    assert (len(world.rung), await carried(world)) == (2, {})
+    assert "without their content" in caplog.text
+
+
+# how large each listed email is, and whether it is wanted -> the places of the ranges' ends
+RANGES = [
+    ([(100, True)] * 3, [(0, 2)]),
+    ([(100, True)], []),
+    ([(100, False)] * 3, []),
+    ([(100, True), (100, False), (100, True), (100, False)], [(0, 2)]),
+    ([(100, True), (60_000, False), (100, True)], [(0, 2)]),  # less than what is worth a request
+    ([(100, True), (60_000, False), (60_000, False), (100, True)], []),
+    ([(100, True), (9_000_000, False), (100, True)], [(0, 2)]),  # its content is in a blob
+    ([(100, True)] * 2 + [(60_000, False)] * 2 + [(100, True)] * 2, [(0, 1), (4, 5)]),
+    ([(100, True)] + [(100, False)] * 40 + [(100, True)], []),
+]
+
+
+@pytest.mark.parametrize(("listed", "ranges"), RANGES)
+def test_ranges_worth_reading(listed, ranges):
+    emails = [StoredEmail(email(size=size), "x", None) for size, _ in listed]
+    ids = [one.record.id for one in emails]
+    wanted = {id for id, (_, is_wanted) in zip(ids, listed, strict=True) if is_wanted}
+    assert ranges_worth_reading(emails, wanted) == [(ids[first], ids[last]) for first, last in ranges]
 
 
 async def test_email_parked_far_back_in_the_line_is_rung_when_the_limit_is_removed():
