@@ -16,7 +16,7 @@ from email_functions.problems import NotJson
 FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 _MOST_PROBLEMS = 100  # told of one body
 _MARKS = b",:[{"  # each begins a value, or a field's name
-_MARK = re.compile(rb'"(?:[^"\\]|\\.)*+"|[,:\[{]', re.DOTALL)  # or a text, in which they mean nothing
+_MARK_OR_TEXT = re.compile(rb'[,:\[{]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # in a text marks mean nothing
 _PLACE = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
 _NOT_JSON = {  # what the parser says begins so; and what is said of it
     "trailing comma": "a comma has nothing after it",
@@ -42,8 +42,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     most_values: ClassVar[int] = 200_000
-    """That its JSON may have, each field's name and each item counted. What is wrong with each of a million unknown
-    fields would be told in fifty times the memory that they take."""
+    """Fields and items that its JSON may have, about. What is wrong with each of a million unknown fields would be told
+    in fifty times the memory that they take."""
 
     @classmethod
     def no_field(cls, name: str) -> str:
@@ -70,11 +70,11 @@ def from_json(model: type[Model], body: bytes) -> Model:
 
 
 def _has_more_values(body: bytes, most: int) -> bool:
-    """Long texts may have many of the same characters: only where that is possible they are looked through."""
+    """A long text may have many of the same characters: only where that is possible it is told from the marks. Each
+    text of JSON has a mark before it, but for the first."""
     if sum(body.count(mark) for mark in _MARKS) <= most:
         return False
-    marks = (found for found in _MARK.finditer(body) if body[found.start()] in _MARKS)
-    return next(islice(marks, most, None), None) is not None
+    return next(islice(_MARK_OR_TEXT.finditer(body), 2 * most + 1, None), None) is not None
 
 
 def from_query(model: type[Model], params: Mapping[str, str]) -> Model:

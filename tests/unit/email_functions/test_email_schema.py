@@ -214,9 +214,10 @@ def test_a_body_that_is_no_object_is_refused(body):
 @pytest.mark.parametrize(
     "values",
     [
-        b",".join(b'"%d" : 1' % number for number in range(100_001)),  # blanks before the colon are JSON too
-        b'"x":[' + b",".join([b"{}"] * 100_001) + b"]",
-        b'"x":' + b"[" * 200_001,
+        b",".join(b'"%d" : 1' % number for number in range(140_000)),  # blanks before the colon are JSON too
+        b'"x":[' + b",".join([b"{}"] * 200_001) + b"]",
+        b'"x":[' + b",".join([b"1"] * 400_001) + b"]",
+        b'"x":[' + b",".join([b'"\\\\\\""'] * 200_001) + b"]",
     ],
 )
 def test_more_fields_and_items_than_anybody_needs_are_refused_before_they_are_read(values):
@@ -224,6 +225,14 @@ def test_more_fields_and_items_than_anybody_needs_are_refused_before_they_are_re
         email_body(b"{" + values + b"}")
     (problem,) = refusal.value.problems
     assert problem.detail == "has more fields and items than the 200000 that are taken"
+
+
+def test_text_that_is_not_closed_is_looked_through_once():
+    body = b'{"a":"' + b'\\"' * 100_000 + b"," * 200_001
+    started = time.perf_counter()
+    with pytest.raises(NotJson):
+        email_body(body)
+    assert time.perf_counter() - started < 5  # each quote again: hours
 
 
 def test_marks_in_a_text_are_no_fields():
