@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from email_core import metrics
-from email_core.content import Content
+from email_core.content import Content, InlineContent
 from email_core.errors import EmailNotFound, StorageUnavailable
 from email_core.logs import where
 from email_core.message import address_key
@@ -87,23 +87,16 @@ class Handover:
     async def prepare(self, claim: Claim) -> Content | Result:
         """The content, of which the first piece is here. A result where there is nothing to hand over, now or at all:
         after a lost answer the provider has it, or is asked again, or nobody can tell; or the content is away."""
-        timed = self._timed(claim)
+        if claim.stored.inline is not None and not claim.record.in_doubt:
+            return InlineContent(claim.stored.inline)  # nothing to find out, and nothing to wait for
+        began, started = self._clock(), time.monotonic()
         content = await self._tried(claim, self._prepared)
-        return timed(content) if isinstance(content, Outcome) else content
+        return _result(claim.record, content, began, started) if isinstance(content, Outcome) else content
 
     async def submit(self, claim: Claim, content: Content) -> Result:
-        timed = self._timed(claim)
-        return timed(await self._tried(claim, partial(self._submitted, content)))
-
-    def _timed(self, claim: Claim) -> Callable[[Outcome], Result]:
         began, started = self._clock(), time.monotonic()
-
-        def ended(outcome: Outcome) -> Result:
-            seconds = round(time.monotonic() - started, 3)
-            metrics.ATTEMPT_SECONDS.record(seconds, {"provider": claim.record.provider, "outcome": outcome.kind.value})
-            return Result(outcome, began, seconds)
-
-        return ended
+        outcome = await self._tried(claim, partial(self._submitted, content))
+        return _result(claim.record, outcome, began, started)
 
     async def _tried(self, claim: Claim, step: Callable[[Claim, Provider], Awaitable[T]]) -> T | Outcome:
         name, email_id = claim.record.provider, claim.record.id
@@ -167,6 +160,12 @@ class Handover:
         if record.lease_until is None:
             raise ValueError(f"{record.id} is sent without a claim")
         return (record.lease_until - LEASE_MARGIN - self._clock()).total_seconds()
+
+
+def _result(record: EmailRecord, outcome: Outcome, began: datetime, started: float) -> Result:
+    seconds = round(time.monotonic() - started, 3)
+    metrics.ATTEMPT_SECONDS.record(seconds, {"provider": record.provider, "outcome": outcome.kind.value})
+    return Result(outcome, began, seconds)
 
 
 def _was_asked_enough(record: EmailRecord) -> bool:

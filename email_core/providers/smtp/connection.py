@@ -66,6 +66,7 @@ class Connection:
         self.used_at = opened_at
         self.messages = 0
         self.is_clean = True  # no transaction is left open
+        self.was_kept = False  # from one email to the next: the server may have left meanwhile
 
     @property
     def is_open(self) -> bool:
@@ -135,7 +136,7 @@ class Connection:
 
     async def heed_early_answer(self) -> None:
         """Raises AnsweredEarly, or ConnectionLost: without its end the content was not sent."""
-        if not self._dialogue.has_news:
+        if not (self._dialogue.has_news or self._dialogue.is_hearing):
             return
         reply = await self.hear()
         self.close()

@@ -8,10 +8,15 @@ from email_core.providers.smtp.outcome import Reply
 from email_core.providers.verdict import words_of
 
 LONGEST_REPLY = 32 * 1024  # octets: four of the longest lines that anybody writes
+_UNASKED = "the server said something unasked: nobody knows what its next reply would be to"
 
 
 class ConnectionLost(Exception):
     """The conversation broke off, or an answer was none that can be understood: the connection is closed."""
+
+
+class OutOfStep(ConnectionLost):
+    """The server says more or other than what it was asked: nobody knows which answer was to what."""
 
 
 class Dialogue(asyncio.Protocol):
@@ -25,9 +30,11 @@ class Dialogue(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._is_full = False
-        self._end: str | None = None  # why nothing more will come
+        self._end: ConnectionLost | None = None  # why nothing more will come
         self.awaited = 0
         transport.set_protocol(self)
+        if transport.is_closing():  # it may have told the protocol before
+            self._end = ConnectionLost("Connection lost")
 
     @property
     def is_open(self) -> bool:
@@ -48,7 +55,7 @@ class Dialogue(asyncio.Protocol):
         """The next one. Raises ConnectionLost where none will come."""
         while not self._replies:
             if self._end is not None:
-                raise ConnectionLost(self._end)
+                raise self._end
             await self._news()
         self.awaited -= 1
         return self._replies.popleft()
@@ -58,10 +65,15 @@ class Dialogue(asyncio.Protocol):
         while self._is_full and not self.has_news:
             await self._news()
 
-    def end(self, words: str) -> None:
+    @property
+    def is_hearing(self) -> bool:
+        """Whether a reply has begun that is not whole yet."""
+        return bool(self._rest or self._lines)
+
+    def end(self, reason: str | ConnectionLost) -> None:
         """At once: TLS's own goodbye would wait for the server's, for half a minute. What came before can be heard."""
         if self._end is None:
-            self._end = words
+            self._end = reason if isinstance(reason, ConnectionLost) else ConnectionLost(reason)
         self._transport.abort()
         self._wake()
 
@@ -70,7 +82,7 @@ class Dialogue(asyncio.Protocol):
         if self.is_open:
             self._transport.write(b"QUIT\r\n")
             self._transport.close()
-        self._end = self._end or "the connection was left"
+        self._end = self._end or ConnectionLost("the connection was left")
 
     async def _news(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
@@ -92,6 +104,8 @@ class Dialogue(asyncio.Protocol):
                 self._take(line)
         if len(self._rest) + self._taken > LONGEST_REPLY:
             self.end("a reply that is too long")
+        if self.is_hearing and self._end is None and len(self._replies) >= self.awaited:
+            self.end(_UNASKED)  # its end would be taken for the answer to what is said next
 
     def _take(self, line: bytes) -> None:
         if not line[:3].isdigit():
@@ -110,7 +124,8 @@ class Dialogue(asyncio.Protocol):
         if len(self._replies) >= self.awaited:
             if self.awaited > 1 and code != 421:  # that may come at any time (RFC 5321, 3.8)
                 self._replies.clear()  # any of them may be the one too many
-            return self.end("the server said something unasked: nobody knows what its next reply would be to")
+                return self.end(OutOfStep(_UNASKED))
+            return self.end(_UNASKED)
         self._replies.append(Reply.of(code, text.decode(errors="surrogateescape")))
         return self._wake()
 

@@ -66,7 +66,7 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         kept = self._of_this_loop()
-        connection.used_at = self._clock()
+        connection.used_at, connection.was_kept = self._clock(), True
         if not self._is_worth_keeping(connection, kept):
             connection.quit()
             return

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from email_core.errors import LostRace, StorageUnavailable
 from email_core.logs import where
 from email_core.providers.base import HANDED_OVER, Outcome, OutcomeKind, Provider, RecipientReply, Steps, Submission
 from email_core.providers.entra import Identity
@@ -19,7 +18,7 @@ from email_core.providers.smtp.connection import NETWORK_ERRORS, Connection, Con
 from email_core.providers.smtp.outcome import Part, combined, outcome_of_failure, outcome_of_network, replies_of
 from email_core.providers.smtp.pool import BUSY, Pool
 from email_core.providers.smtp.settings import SmtpSettings
-from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction
+from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction, words_of_trouble
 from email_core.secret_store.base import SecretStore
 
 ONE_AT_A_TIME_SECONDS = 600.0  # after the server has stumbled over several commands in one go, it gets no more of them
@@ -116,11 +115,10 @@ class SmtpProvider(Provider):
             submission = _after(before, submission)
         if len(recipients) < len(submission.recipients):
             try:
-                await submission.keep_progress({}, recipients)
-            except LostRace:
-                return Taken(outcome_of_failure("mail", "another worker has it now"))
-            except StorageUnavailable:
-                return Taken(outcome_of_failure("mail", "the storage did not answer before the email was handed over"))
+                async with asyncio.timeout(time_left()):
+                    await submission.keep_progress({}, recipients)
+            except Exception as error:  # noqa: BLE001 - the parts before it must not be forgotten for it
+                return Taken(outcome_of_failure("mail", words_of_trouble(error)))
         return await self._transaction(submission, recipients, time_left)
 
     async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:

@@ -19,7 +19,7 @@ from email_core.errors import LostRace, StorageUnavailable
 from email_core.logs import where
 from email_core.providers.base import Outcome, OutcomeKind, RecipientReply, RecipientVerdict, Submission
 from email_core.providers.smtp.connection import COMMAND_SECONDS, AnsweredEarly, Connection, Heard
-from email_core.providers.smtp.dialogue import ConnectionLost
+from email_core.providers.smtp.dialogue import ConnectionLost, OutOfStep
 from email_core.providers.smtp.outcome import (
     Reply,
     beside_accepted,
@@ -37,6 +37,7 @@ WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits 
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
 
 UTF_8 = "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"
+NO_TIME_LEFT = "timed out: there was no time left"
 EIGHT_BIT = "the server does not offer 8BITMIME, which the content needs: it has octets beyond ASCII"
 
 TimeLeft = Callable[[], float]  # seconds
@@ -109,17 +110,15 @@ class Transaction:
         except _EightBit:
             self._connection.close()
             return self._unfit(EIGHT_BIT)
+        except OutOfStep as error:
+            self._accepted, self._refused = {}, {}
+            return self._lost(str(error))
         except ConnectionLost as error:
             return self._lost(str(error))
         except TimeoutError:
-            return self._lost("timed out: there was no time left")
-        except LostRace:
-            return self._broken_off("another worker has it now")
-        except StorageUnavailable:
-            return self._broken_off("the storage did not answer before the email was handed over")
+            return self._lost(NO_TIME_LEFT)
         except Exception as error:  # noqa: BLE001 - earlier transactions of this email must not be forgotten for it
-            logger.error("an SMTP transaction raised: %s", where(error))
-            return self._broken_off(f"internal error: {type(error).__name__}")
+            return self._broken_off(words_of_trouble(error))
 
     async def _whole(self) -> Outcome:
         """For small content the time that each answer may take is enough: a timer more costs a fiftieth of it."""
@@ -147,7 +146,7 @@ class Transaction:
 
     async def _begin(self) -> Reply:
         """Raises Stale, or ConnectionLost."""
-        is_reused = self._connection.messages > 0
+        is_reused = self._connection.was_kept
         self._connection.messages += 1
         self._connection.is_clean = False
         try:
@@ -170,8 +169,7 @@ class Transaction:
             self._said = number + len(together)
         reply = await self._connection.hear(self._time_left())
         if not self._fits(number, reply):
-            self._accepted, self._refused = {}, {}
-            raise ConnectionLost(f"{reply.code} is no answer to {self._commands[number][:4].decode()}")
+            raise OutOfStep(f"{reply.code} is no answer to {self._commands[number][:4].decode()}")
         self._answered += 1
         return reply
 
@@ -290,8 +288,10 @@ class Transaction:
         return last
 
     async def _end(self, last: bytes) -> Outcome:
-        """Raises ConnectionLost or AnsweredEarly."""
+        """Raises ConnectionLost or AnsweredEarly, and TimeoutError where there is no time left for the answer."""
         await self._connection.heed_early_answer()
+        if self._time_left() <= 0:
+            raise TimeoutError
         self._may_be_sent = True
         seconds = min(ANSWER_SECONDS + self._upload_seconds, self._time_left())
         reply = await self._connection.end_content(last, seconds)
@@ -343,6 +343,19 @@ class DotStuffing:
     def end(self) -> bytes:
         """What is missing for the last line to be whole."""
         return b"" if self._tail == b"\r\n" else b"\r\n"
+
+
+def words_of_trouble(error: Exception) -> str:
+    """What is said of an email that was not handed over for something that is not the server's fault."""
+    match error:
+        case LostRace():
+            return "another worker has it now"
+        case StorageUnavailable():
+            return "the storage did not answer before the email was handed over"
+        case TimeoutError():
+            return NO_TIME_LEFT
+    logger.error("an SMTP transaction raised: %s", where(error))
+    return f"internal error: {type(error).__name__}"
 
 
 def needs_smtputf8(sender: str, recipients: tuple[str, ...], first: bytes) -> bool:

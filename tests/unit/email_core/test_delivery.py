@@ -27,7 +27,7 @@ from email_core.providers.base import (
     Submission,
 )
 from email_core.record import Attempt, EmailRecord, Mode, RecipientResult, Turn
-from email_core.stores.base import Doorbell
+from email_core.stores.base import INLINE_CONTENT_LIMIT, Doorbell
 from email_core.stores.memory import (
     MemoryDistributorStore,
     MemoryDoorbells,
@@ -40,6 +40,7 @@ from email_core.throttling import DAY, MINUTE, Window
 from tests.support.emails import NOON, Clock, email
 
 MIME = b"Subject: Statement\r\n\r\nHello\r\n"
+LARGE = MIME + b"x" * INLINE_CONTENT_LIMIT  # its content is fetched
 DELIVERED = Outcome(kind=OutcomeKind.DELIVERED, reply="250 OK")
 BUSY = Outcome(kind=OutcomeKind.TRANSIENT, reply="421 busy")
 REFUSED = Outcome(kind=OutcomeKind.PERMANENT, reply="550 no")
@@ -104,8 +105,8 @@ class World:
     async def pause(self, seconds: float) -> None:
         self.clock.advance(seconds=seconds)
 
-    async def keep(self, record: EmailRecord) -> Doorbell:
-        await self.emails.insert(record, MIME)
+    async def keep(self, record: EmailRecord, mime: bytes = MIME) -> Doorbell:
+        await self.emails.insert(record, mime)
         return Doorbell(record.id, record.mode)
 
     async def record(self, bell: Doorbell) -> EmailRecord:
@@ -593,7 +594,7 @@ async def test_email_of_a_worker_that_died_expires_when_its_time_is_over():
 
 async def test_content_that_cannot_be_read_now_is_tried_again_and_leaves_no_doubt():
     world = World()
-    bell = await world.keep(email())
+    bell = await world.keep(email(size=len(LARGE)), LARGE)
 
     async def away(_):
         raise StorageUnavailable("test")
@@ -705,9 +706,9 @@ async def test_only_waiting_recipients_are_tried_again():
 LOCKED_OUT = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
 
 
-async def answer_new(world: World) -> EmailRecord:
+async def answer_new(world: World, mime: bytes = MIME) -> EmailRecord:
     """One more email comes and its doorbell rings."""
-    bell = await world.keep(email(world.clock()))
+    bell = await world.keep(email(world.clock(), size=len(mime)), mime)
     await world.delivery.answer(bell)
     return await world.record(bell)
 
@@ -900,7 +901,7 @@ async def test_pause_that_begins_while_the_content_is_read_holds_the_email_back(
         return await content(stored)
 
     world.emails.content = is_refused_meanwhile
-    record = await answer_new(world)
+    record = await answer_new(world, LARGE)
     assert (record.status, record.waits_for_provider, world.provider.submissions) == (Status.UNSENT, True, [])
 
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from email_core.providers.smtp import dialogue
-from email_core.providers.smtp.dialogue import ConnectionLost, Dialogue
+from email_core.providers.smtp.connection import AnsweredEarly, Connection
+from email_core.providers.smtp.dialogue import ConnectionLost, Dialogue, OutOfStep
 
 THREE = b"250-one\r\n250 two\r\n550 5.1.1 unknown\r\n354\r\n"
 HEARD = [(250, "250 one two"), (550, "550 5.1.1 unknown"), (354, "354")]
@@ -105,6 +106,48 @@ async def test_one_reply_too_many_makes_those_to_several_commands_worthless(aske
         assert await one.reply() == (250, "250 OK")
     with pytest.raises(ConnectionLost, match="unasked"):
         await one.reply()
+
+
+@pytest.mark.parametrize("begun", [b"250 twi", b"250-twice\r\n"])
+@pytest.mark.parametrize("asked", [0, 1])
+async def test_beginning_of_a_reply_that_nobody_asked_for_is_not_what_is_asked_next(begun, asked):
+    one = talking(asked)
+    one.data_received(b"250 OK\r\n" * asked + begun)
+    assert await heard(one) == [(250, "250 OK")] * asked
+    one.say(b"MAIL\r\n", replies=1)
+    with pytest.raises(ConnectionLost, match="unasked"):
+        await asyncio.wait_for(one.reply(), 1)
+
+
+@pytest.mark.parametrize(("more", "reason"), [(b"250 OK", OutOfStep), (b"421 bye", ConnectionLost)])
+async def test_who_hears_a_reply_too_many_is_told_that_those_before_may_be_others_too(more, reason):
+    one = talking(3)
+    one.data_received(b"250 OK\r\n")
+    await one.reply()
+    one.data_received(b"250 OK\r\n" * 2 + more + b"\r\n")
+    one.say(b"RSET\r\n", replies=1)
+    with pytest.raises(ConnectionLost) as end:
+        await heard(one)
+    assert type(end.value) is reason
+
+
+async def test_answer_that_has_begun_before_the_content_s_end_is_waited_for():
+    connection = Connection(Wire(), {}, opened_at=0.0)
+    connection.begin_content()
+    connection._dialogue.data_received(b"552 5.3.4 too la")
+    heeding = asyncio.create_task(connection.heed_early_answer())
+    await asyncio.sleep(0)
+    connection._dialogue.data_received(b"rge\r\n")
+    with pytest.raises(AnsweredEarly) as early:
+        await heeding
+    assert early.value.reply == (552, "552 5.3.4 too large")
+
+
+async def test_transport_that_closed_before_it_was_taken_over_is_waited_for_by_nobody():
+    wire = Wire()
+    wire.abort()
+    with pytest.raises(ConnectionLost):
+        await asyncio.wait_for(Dialogue(wire).reply(), 1)
 
 
 @pytest.mark.parametrize("ends", [Dialogue.eof_received, lambda one: one.connection_lost(OSError("reset by peer"))])

@@ -389,6 +389,34 @@ async def test_error_that_nobody_expects_in_a_later_part_leaves_the_earlier_ones
     assert outcome.reply == "internal error: KeyError"
 
 
+async def never(*_) -> None:
+    await asyncio.Event().wait()
+
+
+async def broken(*_) -> None:
+    raise KeyError("secret")
+
+
+@pytest.mark.parametrize(("keep", "words"), [(never, "timed out: there was no time left"), (broken, "internal error")])
+async def test_storage_that_keeps_no_progress_leaves_the_earlier_parts_as_they_are(keep, words):
+    """Who was told that they have it is not sent to again."""
+
+    async def keep_progress(*told):
+        await (keep(*told) if server.contents else asyncio.sleep(0))
+
+    async with smtp_server() as server, asyncio.timeout(5):
+        outcome = await submit(server, replace(MANY, seconds=0.3, keep_progress=keep_progress), most_recipients=4)
+    assert (outcome.kind, verdicts(outcome)) == (OutcomeKind.PARTLY_DELIVERED, [ACCEPTED] * 4 + [WAITS] * 3)
+    assert outcome.reply.startswith(words)
+
+
+async def test_content_is_not_handed_over_where_no_time_is_left_for_its_answer():
+    async with smtp_server() as server:
+        with provider(server, clock=lambda: 100.0 * server.steps.count("DATA")) as one:
+            outcome = await one.submit(replace(SUBMISSION, seconds=50))
+    assert (outcome.kind, outcome.stage, server.contents) == (OutcomeKind.TRANSIENT, "data", [])
+
+
 async def test_part_that_cannot_end_in_time_is_left_to_the_next_attempt():
     async with smtp_server() as server:
         with provider(server, clock=lambda: 10.0 * len(server.contents), most_recipients=2) as one:
@@ -442,6 +470,14 @@ async def test_nobody_is_refused_by_a_server_that_is_out_of_step(replies):
             outcome, then = await one.submit(SUBMISSION), await one.submit(SUBMISSION)
     assert (outcome.kind, outcome.recipients) == (OutcomeKind.TRANSIENT, {})
     assert (then.kind in HANDED_OVER, server.connections, len(server.contents)) == (True, 2, 1)
+
+
+async def test_refusal_is_somebody_s_where_each_command_had_its_answer_before_one_came_too_many(pipelined):
+    async with smtp_server({"rcpt": ["550 5.1.1 unknown", "250 OK\r\n250 OK"]}) as server:
+        outcome = await submit(server)
+    told = {} if pipelined else {"bob@example.com": REFUSED}
+    assert (outcome.kind, server.contents) == (OutcomeKind.TRANSIENT, [])
+    assert {address: one.verdict for address, one in outcome.recipients.items()} == told
 
 
 async def test_sign_in_refused_in_a_later_part_is_what_the_outcome_tells():
@@ -522,3 +558,11 @@ async def test_rehearsal_takes_a_new_connection_and_leaves_it_to_the_next_email(
             await one.submit(SUBMISSION)
     assert server.connections == 2
     assert len(server.contents) == 3
+
+
+async def test_connection_that_was_kept_after_a_rehearsal_may_have_been_left_by_the_server():
+    async with smtp_server({"mail": ["421 bye", "250 OK"]}) as server:
+        with provider(server) as one:
+            await one.rehearse(None)
+            assert (await one.submit(SUBMISSION)).kind is OutcomeKind.DELIVERED
+    assert server.connections == 2
