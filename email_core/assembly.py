@@ -252,7 +252,12 @@ def connect(
         pauses=pauses,
         rehearsals=Rehearsals(providers=providers, pauses=pauses, parameters=parameters, clock=clock),
         overview=ProviderOverview(
-            providers=providers, pauses=pauses, throttle=throttle, parameters=parameters, clock=clock
+            providers=providers,
+            pauses=pauses,
+            throttle=throttle,
+            distributor=distributor,
+            parameters=parameters,
+            clock=clock,
         ),
         users=users,
         timer_runs=TimerRuns(stores.timers, clock),

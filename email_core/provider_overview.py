@@ -7,6 +7,7 @@ from datetime import datetime
 
 from email_core.delivery_state import Status
 from email_core.diagnosis import Diagnosis, diagnose
+from email_core.distributor import Distributor
 from email_core.errors import StorageUnavailable
 from email_core.parameters import Parameters
 from email_core.provider_pause import ProviderPauses
@@ -14,15 +15,19 @@ from email_core.providers.base import Provider
 from email_core.providers.diverted import HELD
 from email_core.providers.features import Features
 from email_core.providers.known import KNOWN
-from email_core.record import EmailRecord
+from email_core.record import EmailRecord, Mode
 from email_core.sending_limits import limit_warnings
 from email_core.throttle import Throttle, ThrottleStatus
+
+DISTRIBUTOR_IS_OFF = "the distributor is switched off"
+RUNS_ARE_OVER = "the distributor's last run is over"
+NEXT_RUN = "the distributor sends with its next run"
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
     """Why nothing goes through a provider, and until when; None = until an administrator changes it. `refusals` counts
-    those since it last worked."""
+    those since it last worked. It may be the distributor's: of batch mail alone."""
 
     until: datetime | None
     refusals: int
@@ -56,11 +61,13 @@ class ProviderOverview:
         providers: Mapping[str, Provider],
         pauses: ProviderPauses,
         throttle: Throttle,
+        distributor: Distributor,
         parameters: Parameters,
         clock: Callable[[], datetime],
     ) -> None:
         self._providers = providers
         self._pauses = pauses
+        self._distributor = distributor
         self._throttle = throttle
         self._parameters = parameters
         self._clock = clock
@@ -83,22 +90,37 @@ class ProviderOverview:
         )
 
     async def waited_for(self, record: EmailRecord) -> Pause | None:
-        """The pause that keeps an email waiting which could be sent now, as far as it can be known: a storage that
-        does not tell takes nothing from the email."""
-        provider = self._providers.get(record.provider)
+        """The pause that keeps an email waiting which could be sent now, its provider's or the distributor's, as far as
+        it can be known: a storage that does not tell takes nothing from the email."""
         if record.held or record.status is not Status.UNSENT:
             return None
         if self._parameters.delivery_mode == "hold":
-            return Pause(None, 0, HELD, diagnose(provider=record.provider, reply=HELD))
-        if provider is None:
-            return None
+            return _own_pause(record, HELD)
         try:
-            pause = await pause_of(provider, self._pauses, self._clock())
+            return await self._distributor_s_pause(record) or await self._provider_s_pause(record)
         except StorageUnavailable:
             return None
+
+    async def _distributor_s_pause(self, record: EmailRecord) -> Pause | None:
+        if record.mode is not Mode.BATCH:
+            return None
+        state, now = await self._distributor.state(), self._clock()
+        if not state.is_on(now):
+            return _own_pause(record, RUNS_ARE_OVER if state.enabled else DISTRIBUTOR_IS_OFF)
+        run_at = state.next_run_at(now)
+        waits = record.parked and run_at is not None and record.due_at <= run_at
+        return _own_pause(record, NEXT_RUN, run_at) if waits else None
+
+    async def _provider_s_pause(self, record: EmailRecord) -> Pause | None:
+        provider = self._providers.get(record.provider)
+        pause = await pause_of(provider, self._pauses, self._clock()) if provider else None
         if pause is None or pause.until is None:
             return pause
         return None if (record.send_at or record.created_at) > pause.until else pause
+
+
+def _own_pause(record: EmailRecord, why: str, until: datetime | None = None) -> Pause:
+    return Pause(until, 0, why, diagnose(provider=record.provider, reply=why))
 
 
 async def pause_of(provider: Provider, pauses: ProviderPauses, now: datetime) -> Pause | None:

@@ -200,7 +200,7 @@ class EmailsPause(Pause):
 
 
 class EmailInFull(Email):
-    """`waits_for`: the pause of its provider, where that is what keeps it waiting."""
+    """`waits_for`: the pause of its provider or of the distributor, where that is what keeps it waiting."""
 
     waits_for: EmailsPause | None
 

@@ -48,6 +48,25 @@ SECTION = Section(
             Match(text=(r"^delivery_mode is hold",)),
         ),
         entry(
+            "distributor-off",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "Batch mail waits: the distributor does not send",
+            "An administrator has switched the distributor off, or its last run is over. Interactive mail goes all the "
+            "same.",
+            'Switch it on (`PATCH /api/distributor` with `{"enabled": true}`), or let its recurrence end later, or never.',
+            Match(text=(r"^the distributor is switched off", r"^the distributor's last run is over")),
+        ),
+        entry(
+            "distributor-next-run",
+            Category.CONFIGURATION,
+            Retry.LATER,
+            "Batch mail waits for the distributor's next run",
+            "The distributor sends every so many minutes, and not as mail comes.",
+            "Nothing. `GET /api/distributor` tells when the next run is; with `every_minutes` 0 mail goes as it comes.",
+            Match(text=(r"^the distributor sends with its next run",)),
+        ),
+        entry(
             "answer-lost",
             Category.TRANSIENT,
             Retry.SOON,

@@ -90,6 +90,23 @@ async def test_waiting_email_tells_of_the_pause_of_its_provider_as_the_providers
     assert "waits_for" not in (await doors.get("/api/emails?view=unsent")).json["items"][0]
 
 
+# what an administrator chose -> why batch mail waits
+@pytest.mark.parametrize(
+    ("chosen", "why"),
+    [
+        ({"enabled": False}, "distributor-off"),
+        ({"enabled": True, "recurrence": {"every_minutes": 5, "end_date": "2020-01-01"}}, "distributor-off"),
+        ({"enabled": True, "recurrence": {"every_minutes": 5}}, "distributor-next-run"),
+    ],
+)
+async def test_waiting_email_tells_of_the_distributor(doors, chosen, why):
+    assert (await doors.patch("/api/distributor", chosen)).status == 200
+    batch, urgent = (await doors.accepted())["links"]["self"], (await doors.accepted(mode="interactive"))["links"]
+    waits_for = (await doors.get(batch)).json["waits_for"]
+    assert (waits_for["diagnosis"]["id"], waits_for["until"] is None) == (why, why == "distributor-off")
+    assert (await doors.get(urgent["self"])).json["waits_for"] is None
+
+
 async def test_ended_email_waits_for_nobody(doors):
     ended = (await doors.accepted())["links"]
     await doors.post(ended["cancel"])
