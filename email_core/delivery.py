@@ -162,7 +162,7 @@ class Delivery:
         settled = settle(
             claim.record,
             outcome,
-            at=claim.record.updated_at,
+            at=result.began,
             seconds=result.seconds,
             now=self._clock(),
             chance=self._chance(),

@@ -54,7 +54,7 @@ SECTION = Section(
             "Batch mail waits: the distributor does not send",
             "An administrator has switched the distributor off, or its last run is over. Interactive mail goes all the "
             "same.",
-            'Switch it on (`PATCH /api/distributor` with `{"enabled": true}`), or let its recurrence end later, or never.',
+            'Switch it on (`PATCH /api/distributor`, `{"enabled": true}`), or let its recurrence end later or never.',
             Match(text=(r"^the distributor is switched off", r"^the distributor's last run is over")),
         ),
         entry(

@@ -592,6 +592,21 @@ async def test_email_of_a_worker_that_died_expires_when_its_time_is_over():
     assert (record.status, [one.outcome for one in record.attempts]) == (Status.EXPIRED, ["unconfirmed"])
 
 
+async def test_attempt_begins_with_the_hand_over_and_not_with_what_is_done_before():
+    world = World(DELIVERED)
+    content = world.emails.content
+
+    async def slow(stored):
+        world.clock.advance(seconds=5)
+        return await content(stored)
+
+    world.emails.content = slow
+    bell = await world.keep(email(size=len(LARGE)), LARGE)
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.attempts[0].at, record.ended_at) == (NOON + timedelta(seconds=5), NOON + timedelta(seconds=5))
+
+
 async def test_content_that_cannot_be_read_now_is_tried_again_and_leaves_no_doubt():
     world = World()
     bell = await world.keep(email(size=len(LARGE)), LARGE)
