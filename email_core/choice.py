@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from email_core.choice_of_provider import provider_for
 from email_core.choice_of_sender import check_agent, sender_for
 from email_core.errors import FieldProblem, InvalidEmail
-from email_core.message import Address
+from email_core.message import Address, masked
 from email_core.order import Behalf, Order
 from email_core.parameters import Parameters
 from email_core.record import Mode
@@ -38,7 +38,7 @@ def choose(
     provider, why = provider_for(order, behalf.known, configured, parameters)
     account = parameters.batch_mailbox_of(provider) if order.mode is Mode.BATCH else ""
     sender, rule = sender_for(requested, order, behalf, account, parameters)
-    return _choice(order, behalf, sender, rule, provider, why, account)
+    return _choice(order, behalf, sender, _from(sender, rule, requested), provider, why, account)
 
 
 def choose_for_mime(
@@ -55,12 +55,11 @@ def choose_for_mime(
     account = parameters.batch_mailbox_of(provider) if order.mode is Mode.BATCH else ""
     sender, rule = sender_for(written, order, behalf, "", parameters)
     if not written.is_at(sender.address):
-        raise InvalidEmail(
-            FieldProblem(order.sender_pointer, f"is not the address to send from: {rule}. Write that one")
-        )
+        problem = f"is not the address to send from, {masked(sender.address)}: {rule}. Write that one, in full"
+        raise InvalidEmail(FieldProblem(order.sender_pointer, problem))
     for agent in agents:
         check_agent(agent, written, behalf)
-    return _choice(order, behalf, written, rule, provider, why, account)
+    return _choice(order, behalf, written, _from(written, rule), provider, why, account)
 
 
 def _choice(
@@ -75,12 +74,18 @@ def _choice(
         user=known.user.id if known else None,
         accepted_by=behalf.caller.id,
         rules=(
-            f"From {sender.address} because {rule}.",
+            rule,
             f"Through {provider} because {why}.",
             *_mailbox_rules(sender, batch_account, own),
         ),
         asked=behalf if known is not None and order.provider is not None and order.mode is Mode.INTERACTIVE else None,
     )
+
+
+def _from(sender: Address, rule: str, requested: Address | None = None) -> str:
+    if requested is None or requested.is_at(sender.address):
+        return f"From {sender.address} because {rule}."
+    return f"From {sender.address} in the place of {requested.address} because {rule}."
 
 
 def _own_mailbox(provider: str, order: Order, known: KnownUser | None, sender: Address) -> str | None:

@@ -32,7 +32,8 @@ def provider_for(
             return provider, why
     if order.mode is Mode.BATCH:
         return _batch_provider(order, known, configured, parameters), "it is the batch provider"
-    return _only_one(order, known, configured, parameters), "it is the only one that can be chosen"
+    whom = "users" if known is None else "this user"
+    return _only_one(order, known, configured, parameters), f"it is the only provider that is open to {whom}"
 
 
 def choices_of(known: KnownUser | None, configured: Set[str], parameters: Parameters) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class Users:
 
     async def behalf(self, caller: Caller, order: Order, *, names_sender: bool) -> Behalf:
         """For whom the caller sends: the user that the order names, or else the person that the caller is. Raises
-        NotPermitted, or InvalidEmail for a user who is unknown or disabled."""
+        NotPermitted, or InvalidEmail for a user who is unknown or disabled, as `me` is where the caller is none."""
         user_id = order.user
         if user_id is None and not (names_sender and caller.has(Role.SEND)):
             user_id = caller.user
@@ -74,7 +74,10 @@ class Users:
                 raise NotPermitted(f"This needs the role {Role.SEND.value}: you are no user known here")
             return Behalf(caller)
         pointer = f"{order.pointer}user"
-        user_id = self._own_id(caller) if user_key(user_id) == ME else user_id
+        if user_key(user_id) == ME:
+            if caller.user is None:
+                raise InvalidEmail(FieldProblem(pointer, _is_no_user(caller)))
+            user_id = caller.user
         if not _is_own(caller, user_id) and not _acts_for_others(caller):
             raise NotPermitted("is not you: a person sends for themselves alone", pointer=pointer)
         return Behalf(caller, await self.enabled(user_id, pointer))
@@ -180,7 +183,7 @@ class Users:
     @staticmethod
     def _own_id(caller: Caller) -> str:
         if caller.user is None:
-            raise UserNotFound("You are no user known here: an administrator adds you (PUT /api/users/{id})")
+            raise UserNotFound(f"`{ME}` {_is_no_user(caller)}")
         return caller.user
 
     async def _stored(self, user_id: str) -> KnownUser:
@@ -212,6 +215,13 @@ class Users:
             problem = f"is none that this user can choose: {', '.join(choices)}, or null to be asked"
             raise InvalidEmail(FieldProblem("/provider", problem))
         return known
+
+
+def _is_no_user(caller: Caller) -> str:
+    """What is said of `me`, where the caller is no user."""
+    if caller.is_person:
+        return "is no user known here: an administrator adds you (PUT /api/users/{id})"
+    return f"is nobody: there is no `{ME}` locally, nor for an app or a key. Name the user by its id"
 
 
 def _is_own(caller: Caller, user_id: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from email_core.audit import Action, AuditLog
-from email_core.caller import Caller, Role
+from email_core.caller import LOCAL, Caller, Role
 from email_core.errors import ImportCutShort, InvalidEmail, LostRace, NotPermitted, StorageUnavailable, UserNotFound
 from email_core.known_users import KnownUsers
 from email_core.order import Behalf, Order
@@ -185,6 +185,21 @@ async def test_user_who_is_unknown_or_disabled_sends_nothing(world, user, pointe
     await world.know(User(id="disabled", enabled=False))
     with pytest.raises(InvalidEmail) as caught:
         await world.users.behalf(APP, Order(user=user, pointer=pointer), names_sender=True)
+    assert [one.pointer for one in caught.value.problems] == [f"{pointer}user"]
+
+
+@pytest.mark.parametrize(
+    ("caller", "words"),
+    [
+        (APP, "there is no `me` locally, nor for an app or a key"),
+        (LOCAL, "there is no `me` locally"),
+        (STRANGER, "an administrator adds you"),
+    ],
+)
+@pytest.mark.parametrize("pointer", ["/", "?"])
+async def test_me_of_a_caller_who_is_no_user_sends_nothing(world, caller, words, pointer):
+    with pytest.raises(InvalidEmail, match=words) as caught:
+        await world.users.behalf(caller, Order(user="ME", pointer=pointer), names_sender=True)
     assert [one.pointer for one in caught.value.problems] == [f"{pointer}user"]
 
 

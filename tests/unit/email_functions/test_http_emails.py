@@ -154,6 +154,7 @@ PAST, FUTURE = "2020-01-01T00:00:00Z", "2199-01-01T00:00:00Z"
         ({"template": "welcome"}, ["/template"]),
         ({"provider": "pigeon"}, ["/provider"]),
         ({"provider": ""}, ["/provider"]),
+        ({"user": "me"}, ["/user"]),
         ({"send_at": "2199-01-01T00:00:00"}, ["/send_at"]),
         ({"expires_at": PAST}, ["/expires_at"]),
         ({"send_at": FUTURE, "expires_at": FUTURE}, ["/expires_at"]),

@@ -110,7 +110,7 @@ async def test_list_asked_for_wrongly_is_refused(doors, query, pointer):
 async def test_caller_who_is_no_known_user_is_told_so(doors):
     for answer in (await doors.get("/api/users/me"), await doors.get("/api/users/me/options")):
         assert answer.status == 404
-        assert answer.json["detail"].startswith("You are no user known here")
+        assert "there is no `me` locally" in answer.json["detail"]
 
 
 # ---- options
