@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -37,9 +38,28 @@ _OWN_HEADERS = frozenset({"x-priority", "x-unsent"})
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~.@-]+")  # no "?": an encoded word would be possible
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MOST_HEADERS = 50
+_LONGEST_HEADER = 8_192  # characters
 _MOST_METADATA = 50
 _LONGEST_METADATA = 16_384  # octets
 MOST_EMAILS = 100  # of one batch
+
+
+def _is_extra_header(name: str) -> str:
+    if not _EXTRA_HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
+        raise ValueError(
+            "cannot be set: only X- headers, List-Unsubscribe, List-Unsubscribe-Post, References and In-Reply-To can"
+        )
+    return name
+
+
+def _fits_header(value: str) -> str:
+    if len(value) > _LONGEST_HEADER or max(map(len, value.split(" "))) > LONGEST_TOKEN:
+        raise ValueError(f"is too long: at most {_LONGEST_HEADER} characters, and {LONGEST_TOKEN} without a space")
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(_is_extra_header)]
+HeaderValue = Annotated[Line, AfterValidator(_fits_header)]
 
 
 class AddressBody(Body):
@@ -56,6 +76,8 @@ class AddressBody(Body):
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
+        if "<" in self.address:
+            raise ValueError('has more than an address: write {"address": "bob@example.com", "name": "Bob"}')
         parse_address(self.address, self.name)
         return self
 
@@ -212,7 +234,7 @@ class EmailBody(OrderBody):
     """For later: there are no templates yet."""
     attachments: Annotated[list[AttachmentBody], Field(max_length=250)] = []
     """Files, in the message or shown within its HTML."""
-    headers: Annotated[dict[str, Line], Field(max_length=_MOST_HEADERS)] = {}
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=_MOST_HEADERS)] = {}
     """X- headers, List-Unsubscribe, References and In-Reply-To."""
     importance: Importance = Importance.NORMAL
     """What mail apps mark it with."""
@@ -228,18 +250,11 @@ class EmailBody(OrderBody):
 
     @field_validator("headers")
     @classmethod
-    def _allowed(cls, headers: dict[str, str]) -> dict[str, str]:
+    def _fit_together(cls, headers: dict[str, str]) -> dict[str, str]:
         names = [name.lower() for name in headers]
         for name, value in headers.items():
-            if not _EXTRA_HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
-                raise ValueError(
-                    f"may not set {name[:80]!r}: only X- headers, List-Unsubscribe, List-Unsubscribe-Post, "
-                    "References and In-Reply-To can be set"
-                )
             if names.count(name.lower()) > 1:
                 raise ValueError(f"sets {name} twice")
-            if len(value) > 8192 or max(map(len, value.split(" "))) > LONGEST_TOKEN:
-                raise ValueError(f"has a value of {name} that is too long: {LONGEST_TOKEN} characters without a space")
             if not name.lower().startswith("x-") and not value.isascii():
                 raise ValueError(f"has a value of {name} that is not ASCII: write addresses in their encoded form")
         return headers

@@ -169,14 +169,15 @@ def _headers(operation: Operation) -> Iterator[Schema]:
 
 def _responses(operation: Operation, schemas: dict[Any, Schema]) -> Iterator[tuple[str, Schema]]:
     for status, answer in operation.answers.items():
-        yield str(status), _response(status, _content(answer, schemas))
+        meaning = operation.meanings.get(status, HTTPStatus(status).phrase)
+        yield str(status), _response(status, meaning, _content(answer, schemas))
     for status in {*operation.problems, *_common_problems(operation)}:
-        yield str(status), _response(status, {PROBLEM: {"schema": schemas[Problem]}})
+        yield str(status), _response(status, HTTPStatus(status).phrase, {PROBLEM: {"schema": schemas[Problem]}})
 
 
-def _response(status: int, content: Schema | None) -> Schema:
+def _response(status: int, meaning: str, content: Schema | None) -> Schema:
     headers = _REQUEST_ID | (_RETRY_AFTER if status == HTTPStatus.TOO_MANY_REQUESTS else {})
-    response: Schema = {"description": HTTPStatus(status).phrase, "headers": headers}
+    response: Schema = {"description": meaning, "headers": headers}
     return response | ({"content": content} if content else {})
 
 

@@ -56,7 +56,8 @@ class Access(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`body` is the model of a JSON body, and `takes` the media types that a body may have; `query` is the model of the
-    query string. `answers` are those that are no problem: the type of a JSON body, a media type, or None for no body.
+    query string. `answers` are those that are no problem: the type of a JSON body, a media type, or None for no body;
+    `meanings` says what one of them is, where its status does not.
     `problems` are the statuses that this call has beside those that any may have. `headers`: of the request, by name,
     with what they are for. `mends`: it is open while a parameter is wrong, as an administrator mends that with it."""
 
@@ -69,6 +70,7 @@ class Operation:
     largest_body: int = SMALL
     query: type[Body] | None = None
     answers: Mapping[int, type | str | None] = field(default_factory=dict)
+    meanings: Mapping[int, str] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     mends: bool = False
@@ -116,6 +118,7 @@ OPERATIONS: dict[str, Operation] = {
         largest_body=HOST_LIMIT,
         query=OrderBody,
         answers={202: answers.AcceptedEmail, 200: answers.DryRun},
+        meanings={202: "The email is kept, and will be sent", 200: "`dry_run`: what would happen; nothing is kept"},
         problems=(409, 429),
         headers=_IDEMPOTENCY_KEY,
     ),

@@ -283,6 +283,12 @@ def test_a_refused_address_is_pointed_at(fields, pointer):
     assert pointer in problems(small_email(**fields))
 
 
+@pytest.mark.parametrize("address", ["Bob <bob@example.com>", "<bob@example.com>"])
+def test_address_with_a_name_is_answered_with_how_to_write_it(address):
+    for body in (small_email(to=[address]), small_email(to=[{"address": address}])):
+        assert 'write {"address": "bob@example.com", "name": "Bob"}' in problems(body)["/to/0"]
+
+
 @pytest.mark.parametrize("character", ["\r", "\n", "\0", "\t", "\x1b", "\x7f", "\x85", "\u2028"])
 @pytest.mark.parametrize(
     ("field", "pointer"),
@@ -291,9 +297,9 @@ def test_a_refused_address_is_pointed_at(fields, pointer):
         (lambda text: {"from": {"address": "ann@contoso.com", "name": text}}, "/from"),
         (lambda text: {"to": [{"address": "ann@contoso.com", "name": text}]}, "/to/0"),
         (lambda text: {"headers": {"X-Order": text}}, "/headers/X-Order"),
-        (lambda text: {"headers": {f"X-{text}": "1"}}, "/headers"),
+        (lambda text: {"headers": {f"X-{text}": "1"}}, "/headers/X-{}"),
         (lambda text: {"metadata": {"order": text}}, "/metadata/order"),
-        (lambda text: {"metadata": {text: "1"}}, None),
+        (lambda text: {"metadata": {text: "1"}}, "/metadata/{}"),
         (lambda text: {"user": text}, "/user"),
         (lambda text: {"provider": text}, "/provider"),
         (lambda text: {"attachments": [FILE | {"name": text}]}, "/attachments/0/name"),
@@ -307,7 +313,7 @@ def test_a_refused_address_is_pointed_at(fields, pointer):
 )
 def test_a_control_character_is_refused_wherever_it_could_reach_a_header(field, pointer, character):
     text = f"a{character}b"
-    assert list(problems(small_email(**field(text)))) == [pointer or f"/metadata/{text}"]
+    assert list(problems(small_email(**field(text)))) == [pointer.format(text)]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +374,14 @@ def test_files_that_do_not_fit_together_are_refused(fields, words):
     ],
 )
 def test_a_header_that_is_not_the_apps_is_refused(name):
-    assert list(problems(small_email(headers={name: "x"}))) == ["/headers"]
+    found = problems(small_email(headers={name: "x", "X-Order": "1"}))
+    assert list(found) == [f"/headers/{name}"]
+    assert "only X- headers" in found[f"/headers/{name}"]
+
+
+def test_all_that_is_wrong_with_the_headers_and_the_rest_is_told_at_once():
+    fields = {"importance": "urgent", "headers": {"Bcc": "x", "Date": "x", "X-Order": "x" * 901}}
+    assert set(problems(small_email(**fields))) == {"/importance", "/headers/Bcc", "/headers/Date", "/headers/X-Order"}
 
 
 @pytest.mark.parametrize(
@@ -376,14 +389,17 @@ def test_a_header_that_is_not_the_apps_is_refused(name):
     [
         {"X-Order": "1", "x-order": "2"},
         {"References": "<a>", "REFERENCES": "<b>"},
-        {"X-Order": "x" * 901},
-        {"X-Order": "x " * 4097},
         {"List-Unsubscribe": "<https://bücher.example/u>"},
         {f"X-{number}": "x" for number in range(51)},
     ],
 )
 def test_headers_that_could_not_arrive_so_are_refused(headers):
     assert list(problems(small_email(headers=headers))) == ["/headers"]
+
+
+@pytest.mark.parametrize("value", ["x" * 901, "x " * 4097])
+def test_header_that_is_too_long_is_pointed_at(value):
+    assert "is too long" in problems(small_email(headers={"X-Order": value}))["/headers/X-Order"]
 
 
 @pytest.mark.parametrize("field", ["send_at", "expires_at"])

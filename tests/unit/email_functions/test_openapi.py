@@ -53,6 +53,12 @@ def test_call_that_is_not_open_says_whom_it_may_refuse(name):
     assert (CALLS[name].get("security") == []) is is_open
 
 
+def test_answer_that_a_status_does_not_explain_is_explained():
+    answers = CALLS["accept_email"]["responses"]
+    assert answers["200"]["description"] == "`dry_run`: what would happen; nothing is kept"
+    assert answers["422"]["description"] == "Unprocessable Entity"
+
+
 def test_address_may_be_a_text_or_an_object():
     text, written_out = DOCUMENT["components"]["schemas"]["AddressBody"]["anyOf"]
     assert (text["type"], written_out["required"]) == ("string", ["address"])
