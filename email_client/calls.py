@@ -43,7 +43,8 @@ def get(email_id: str) -> Call:
 
 
 def page(filters: Mapping[str, Any], cursor: str | None) -> Call:
-    query = {_NAMES.get(name, name): _text(value) for name, value in filters.items() if value is not None}
+    """Raises ValueError for a time without a time zone."""
+    query = {_NAMES.get(name, name): _text(name, value) for name, value in filters.items() if value is not None}
     return Call(path="/api/emails", query=query | ({"cursor": cursor} if cursor else {}))
 
 
@@ -88,5 +89,9 @@ def pauses(seconds: float) -> Iterator[float]:
         pause = min(pause * 1.5, 5.0)
 
 
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, datetime):
+        return str(value)
+    if value.utcoffset() is None:
+        raise ValueError(f"`{name}` has no time zone: give one, as in datetime(2026, 1, 31, tzinfo=UTC)")
+    return value.isoformat()

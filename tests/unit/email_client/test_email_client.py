@@ -279,6 +279,13 @@ def test_list_reads_page_after_page(world):
     ]
 
 
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_list_refuses_a_time_without_a_time_zone_by_the_name_it_was_given(world, name):
+    with pytest.raises(ValueError, match=f"`{name}` has no time zone"):
+        world.call("list", **{name: datetime(2026, 3, 2)})
+    assert world.requests == []
+
+
 def test_waits_until_the_email_has_ended(world):
     world.answers = [record("Unsent", False), record("Sending", False), record("Sent", True)]
     assert world.call("wait", "1")["status"] == "Sent"
