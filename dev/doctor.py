@@ -3,11 +3,16 @@
 import os
 import sys
 
-from dev.environment import SettingsError, local_environment, read_values
+from dev.environment import SettingsError, local_environment, read_values, storage_connection
 from dev.graph import graph_settings, trust_in
-from dev.ports import PortError, Ports
+from dev.ports import PortError, Ports, is_answered
 from dev.run import ROOT
 from email_core.doctor.__main__ import run
+
+_NOBODY_LISTENS = (
+    "\nNobody listens on port {port}, where `make run` has its storage. Is it running? "
+    "If it was started with other ports, give the same ones (README, Run it here).\n"
+)
 
 
 def main() -> int:
@@ -23,7 +28,11 @@ def main() -> int:
     except (PortError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return run(environment)
+    code = run(environment)
+    is_local = environment.get("EmailStorage") == storage_connection(ports)
+    if code == 1 and is_local and not is_answered(ports.table):
+        sys.stderr.write(_NOBODY_LISTENS.format(port=ports.table))
+    return code
 
 
 if __name__ == "__main__":

@@ -92,8 +92,13 @@ def _problem(port: int) -> str | None:
             return "may not be opened by this user"
         except OSError as error:
             return _busy(port) if error.errno == errno.EADDRINUSE else f"cannot be opened ({error})"
-    with socket.socket() as probe:  # where a bind succeeds beside a holder of every address, as on macOS
-        return _busy(port) if probe.connect_ex((HOST, port)) == 0 else None
+    # where a bind succeeds beside a holder of every address, as on macOS
+    return _busy(port) if is_answered(port) else None
+
+
+def is_answered(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _busy(port: int) -> str:

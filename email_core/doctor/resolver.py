@@ -18,7 +18,9 @@ class DnsUnavailable(Exception):
 
 
 class Resolver(Protocol):
-    """Both are empty where the name has no such record, and raise DnsUnavailable."""
+    """Records are none where the name has none of their kind. All raise DnsUnavailable."""
+
+    async def exists(self, name: str) -> bool: ...
 
     async def texts(self, name: str) -> tuple[str, ...]: ...
 
@@ -31,24 +33,31 @@ class DnsResolver:
     def __init__(self, resolver: dns.asyncresolver.Resolver | None = None) -> None:
         self._resolver = resolver
 
+    async def exists(self, name: str) -> bool:
+        """A name without a record of this kind is one too (RFC 2308)."""
+        return await self._asked(name, "MX") is not None
+
     async def texts(self, name: str) -> tuple[str, ...]:
         """A record is one or several strings that belong together (RFC 7208, 3.3)."""
-        answer = await self._asked(name, "TXT")
+        answer = await self._asked(name, "TXT") or []
         texts = (record for record in answer if isinstance(record, dns.rdtypes.ANY.TXT.TXT))
         return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in texts)
 
     async def mail_servers(self, name: str) -> tuple[str, ...]:
-        answer = await self._asked(name, "MX")
+        answer = await self._asked(name, "MX") or []
         servers = (record for record in answer if isinstance(record, dns.rdtypes.ANY.MX.MX))
         return tuple(str(one.exchange).rstrip(".") for one in sorted(servers, key=lambda one: one.preference))
 
-    async def _asked(self, name: str, kind: str) -> list[object]:
+    async def _asked(self, name: str, kind: str) -> list[object] | None:
+        """None where there is no such name."""
         with _translated():
             if self._resolver is None:
                 self._resolver = dns.asyncresolver.Resolver()
             try:
                 return list(await self._resolver.resolve(name, kind, lifetime=SECONDS, search=False))
-            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            except dns.resolver.NXDOMAIN:
+                return None
+            except dns.resolver.NoAnswer:
                 return []
 
 

@@ -16,18 +16,37 @@ MOST_SPF_RECORDS = 10  # that one record may lead to (RFC 7208, 4.6.4)
 _PRIVATE = ("local", "localhost", "test", "invalid", "example", "internal", "lan", "corp", "home.arpa")
 
 
-def domain_checks(resolver: Resolver, domain: str, service: SenderDns) -> list[Awaitable[Finding]]:
+def domain_checks(resolver: Resolver, domain: str, service: SenderDns) -> list[Awaitable[Finding | list[Finding]]]:
     """`service` is the mail service that mail of this domain goes through."""
     if "." not in domain or domain.endswith(tuple(f".{one}" for one in _PRIVATE)):
         return [told(skipped(domain, "a name of a private network: the DNS does not know it"))]
     if service.owns(domain):
         return [told(skipped(domain, "its DNS is the mail service's own"))]
-    return [
+    return [bounded(domain, _hints(resolver, domain, service), 4 * SECONDS)]
+
+
+async def _hints(resolver: Resolver, domain: str, service: SenderDns) -> list[Finding]:
+    if not await _may_exist(resolver, domain):
+        fix = (
+            "Receivers refuse mail from it, and answers are lost: correct the sender's address, or register the domain."
+        )
+        return [warning(domain, "the domain does not exist in this DNS", fix)]
+    hints = (
         _hint("MX", _mx(resolver, domain)),
         _hint("SPF", _spf(resolver, domain, service.spf_include)),
         _hint("DKIM", _dkim(resolver, domain, service.dkim_selectors)),
         _hint("DMARC", _dmarc(resolver, domain)),
-    ]
+    )
+    return list(await asyncio.gather(*hints))
+
+
+async def _may_exist(resolver: Resolver, domain: str) -> bool:
+    """Where the DNS does not answer, each hint says so."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await resolver.exists(domain)
+    except (DnsUnavailable, TimeoutError):
+        return True
 
 
 async def _hint(what: str, check: Awaitable[Finding]) -> Finding:

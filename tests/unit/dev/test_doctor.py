@@ -29,6 +29,27 @@ def test_settings_of_the_file_are_looked_at_and_the_sample_s_mean_this_machine(r
     assert seen[0]["EmailParameters__smtp_port"] == "2525"
 
 
+@pytest.mark.parametrize(("listens", "code", "is_told"), [(False, 1, True), (True, 1, False), (False, 0, False)])
+def test_where_something_failed_and_no_storage_runs_here_other_ports_are_told_of(
+    root, monkeypatch, capsys, listens, code, is_told
+):
+    shutil.copy(root / "local.settings.sample.json", root / "local.settings.json")
+    monkeypatch.setattr(doctor, "is_answered", lambda port: listens and port == 20002)
+    monkeypatch.setattr(doctor, "run", lambda settings: code)
+    monkeypatch.setenv("AZURITE_PORT", "20000")
+    assert doctor.main() == code
+    assert ("Nobody listens on port 20002" in capsys.readouterr().err) is is_told
+
+
+def test_storage_of_one_s_own_is_not_looked_for_on_this_machine(root, monkeypatch, capsys):
+    shutil.copy(root / "local.settings.sample.json", root / "local.settings.json")
+    monkeypatch.setenv("EmailStorage", "AccountName=a")
+    monkeypatch.setattr(doctor, "is_answered", lambda port: False)
+    monkeypatch.setattr(doctor, "run", lambda settings: 1)
+    assert doctor.main() == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_stand_in_of_graph_is_trusted_where_it_is_wanted(root, monkeypatch):
     for name, value in {"GRAPH": "fake", "SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""}.items():
         monkeypatch.setenv(name, value)

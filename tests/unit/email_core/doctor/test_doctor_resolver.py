@@ -29,6 +29,12 @@ async def test_no_record_and_no_name_are_both_nothing(name):
         assert await resolver.texts(name) == ()
 
 
+@pytest.mark.parametrize(("name", "exists"), [("silent.contoso.com", True), ("nobody.contoso.com", False)])
+async def test_name_without_a_record_exists_and_an_unknown_one_does_not(name, exists):
+    async with name_server({("silent.contoso.com", "TXT"): ['"text"']}) as resolver:
+        assert await resolver.exists(name) is exists
+
+
 async def test_server_that_refuses_leaves_it_open():
     async with name_server(REFUSED) as resolver:
         with pytest.raises(DnsUnavailable):

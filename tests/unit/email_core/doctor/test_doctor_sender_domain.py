@@ -14,13 +14,20 @@ KEY = "v=DKIM1; k=rsa; p=MIIB"
 
 
 class FakeResolver:
-    """`texts`: records by name. `fails`: a name that no server answers for."""
+    """`texts`: records by name. `fails`: a name that no server answers for. `is_there`: whether the domain exists."""
 
-    def __init__(self, texts=None, mail_servers=(), fails=None) -> None:
+    def __init__(self, texts=None, mail_servers=(), fails=None, is_there=True) -> None:
+        self._is_there = is_there
         self._texts = {name: (one,) if isinstance(one, str) else one for name, one in (texts or {}).items()}
         self._mail_servers = mail_servers
         self._fails = fails
         self.asked = []
+
+    async def exists(self, name):
+        self.asked.append(name)
+        if self._fails and name.endswith(self._fails):
+            raise DnsUnavailable("LifetimeTimeout")
+        return self._is_there
 
     async def texts(self, name):
         self.asked.append(name)
@@ -35,9 +42,20 @@ class FakeResolver:
         return self._mail_servers
 
 
+async def all_found(resolver, domain="contoso.com", service=EXCHANGE_ONLINE):
+    found = [await check for check in domain_checks(resolver, domain, service)]
+    return [finding for some in found for finding in (some if isinstance(some, list) else [some])]
+
+
 async def found(what, resolver, domain="contoso.com", service=EXCHANGE_ONLINE):
-    findings = [await check for check in domain_checks(resolver, domain, service)]
+    findings = await all_found(resolver, domain, service)
     return next(finding for finding in findings if finding.what == what)
+
+
+async def test_domain_that_does_not_exist_is_told_once():
+    (finding,) = await all_found(FakeResolver(is_there=False))
+    assert finding.verdict is WARNING
+    assert finding.detail == "the domain does not exist in this DNS"
 
 
 @pytest.mark.parametrize(("servers", "verdict"), [(("mx.contoso.com",), OK), ((), WARNING), (("",), WARNING)])
@@ -120,7 +138,7 @@ async def test_dmarc_is_the_domain_s_own_or_one_s_above_it(texts, verdict, detai
 
 async def test_dns_that_does_not_answer_is_no_failure():
     resolver = FakeResolver(fails="contoso.com")
-    findings = [await check for check in domain_checks(resolver, "contoso.com", EXCHANGE_ONLINE)]
+    findings = await all_found(resolver)
     assert [(finding.what, finding.verdict) for finding in findings] == [
         (what, SKIPPED) for what in ("MX", "SPF", "DKIM", "DMARC")
     ]
@@ -139,7 +157,7 @@ async def test_dns_that_does_not_answer_is_no_failure():
 )
 async def test_domain_that_nobody_here_can_mend_is_not_asked_about(domain, service):
     resolver = FakeResolver()
-    assert [(await check).verdict for check in domain_checks(resolver, domain, service)] == [SKIPPED]
+    assert [finding.verdict for finding in await all_found(resolver, domain, service)] == [SKIPPED]
     assert resolver.asked == []
 
 
@@ -151,5 +169,5 @@ async def test_all_of_it_holds_with_a_real_resolver():
         ("_dmarc.contoso.com", "TXT"): ['"v=DMARC1; p=reject"'],
     }
     async with name_server(zone) as resolver:
-        findings = [await check for check in domain_checks(resolver, "contoso.com", EXCHANGE_ONLINE)]
+        findings = await all_found(resolver)
     assert [finding.verdict for finding in findings] == [OK] * 4
