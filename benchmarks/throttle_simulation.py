@@ -157,7 +157,7 @@ class _World:
         self.result = Simulated(case)
         self.store = _SlowStore(self.result.requests, self.dice)
         self.queue: list[tuple[float, int, EmailRecord]] = []
-        self.parked: list[EmailRecord] = []
+        self.parked: dict[int, list[EmailRecord]] = {shard: [] for shard in range(SHARDS)}
         self.put_count = 0
         self.done = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -195,24 +195,39 @@ class _World:
         await asyncio.gather(*instances, sweeper, *self.tasks, return_exceptions=True)
         return self.result
 
+    def park(self, record: EmailRecord) -> None:
+        self.parked[self.shard_of(record)].append(record)
+
     async def sweep(self) -> None:
+        """`sweeper.py`, as far as parked mail is concerned: partition by partition, the newest email first."""
         throttle = _Instance(self).throttle
         while True:
             await asyncio.sleep(SWEEP)
-            parked, self.parked = self.parked, []
             now = START + timedelta(seconds=asyncio.get_running_loop().time())
-            for start in range(0, len(parked), AT_ONCE):
-                some = parked[start : start + AT_ONCE]
-                await asyncio.gather(*(self.bring_forward(throttle, record, now) for record in some))
+            for shard, parked in self.parked.items():
+                self.parked[shard] = []
+                parked.sort(key=lambda record: -record.claims)
+                for start in range(0, len(parked), AT_ONCE):
+                    await self.care_for(throttle, parked[start : start + AT_ONCE], now)
 
-    async def bring_forward(self, throttle: Throttle, record: EmailRecord, now: datetime) -> None:
-        forward = await throttle.brought_forward(record)
-        if is_far_off(forward.due_at, now):
-            self.parked.append(record)
+    async def care_for(self, throttle: Throttle, group: Sequence[EmailRecord], now: datetime) -> None:
+        """Neighbours that are rung share the reading of their rows, which their doorbells carry, and the writing."""
+        soonest = await throttle.brought_forward(min(group, key=lambda record: record.turn.number))
+        if is_far_off(min(soonest.due_at, *(record.due_at for record in group)), now):  # it saves asking for each
+            self.parked[self.shard_of(group[0])] += group
             return
+        forward = [await throttle.brought_forward(record) for record in group]
+        rung = [record for record in forward if not is_far_off(record.due_at, now)]
+        self.parked[self.shard_of(group[0])] += [
+            record for record, one in zip(group, forward, strict=True) if is_far_off(one.due_at, now)
+        ]
+        self.result.requests["deferral"] += min(len(rung), 1)  # the reading
+        await asyncio.gather(*map(self.ring, rung))
+
+    async def ring(self, record: EmailRecord) -> None:
         await self.sweepers_rows.write(record)
-        self.result.requests["deferral"] += 2  # the doorbell; and who answers it reads the email
-        self.put(max(asyncio.get_running_loop().time(), (forward.due_at - START).total_seconds()), forward)
+        self.result.requests["deferral"] += 1  # the doorbell
+        self.put(max(asyncio.get_running_loop().time(), (record.due_at - START).total_seconds()), record)
 
 
 class _Rows:
@@ -289,7 +304,7 @@ class _Instance:
         await self.rows.write(record)
         result.requests["host"] += 1  # it deletes the doorbell
         if is_far_off(deferral.due, now):
-            self.world.parked.append(replace(deferred, parked=True))
+            self.world.park(replace(deferred, parked=True))
             return
         await self._storage()
         result.requests["deferral"] += 1  # the next doorbell
