@@ -18,9 +18,12 @@ class _Line:
     served: int
     waiting: int = 0
     lowest: int = 0
+    passed: int = 0
 
     def count(self, number: int) -> None:
-        if self.served < number <= self.issued:
+        if 0 < number <= self.served:
+            self.passed += 1
+        elif self.served < number <= self.issued:
             self.lowest = min(self.lowest, number) if self.waiting else number
             self.waiting += 1
 
@@ -30,13 +33,16 @@ class _Line:
             served=self.served,
             waiting=self.waiting,
             lowest=self.lowest if self.waiting else self.issued + 1,
+            passed=self.passed,
         )
 
 
 class LineCensus:
     def __init__(self, windows: Mapping[str, Window]) -> None:
         """The providers' windows before the first email is counted. Numbers that are given later do not count."""
-        self._lines = {name: _Line(one.issued, one.served) for name, one in windows.items() if one.has_line}
+        self._lines = {
+            name: _Line(one.issued, one.served) for name, one in windows.items() if one.has_line or one.passed
+        }
 
     def count(self, records: Iterable[EmailRecord]) -> None:
         for record in records:

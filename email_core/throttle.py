@@ -27,6 +27,10 @@ from email_core.throttling import DAY, MINUTE, Answer, Ask, turn_of, usage
 
 AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
 TURN_AHEAD = timedelta(seconds=1)  # the same before its turn in the line: it misses nothing where it is late
+TURNS_AHEAD = (
+    5  # and before so many others: a place may be nobody's, and its moment is not lost where the next one is here
+)
+MOST_AHEAD = timedelta(minutes=5)
 NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a doorbell may be early by 2 s
 MOST_PROMISED = 100  # emails; behind them there is the line
 SHORTEST = timedelta(seconds=1)  # of a deferral
@@ -180,7 +184,7 @@ class Throttle:
         if not limit:
             return replace(record, next_attempt_at=min(record.due_at, now))
         turn_at = turn_of(await self._minutes.window(record.provider), record.turn.number, limit, now)
-        return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - TURN_AHEAD)))
+        return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - self._turn_ahead(limit))))
 
     async def census(self, providers: Iterable[str]) -> LineCensus:
         """To count in who waits behind their limits."""
@@ -217,7 +221,7 @@ class Throttle:
             record.provider,
             Ask(
                 limit=limits.per_minute,
-                within=self._longest + AHEAD if called else self._horizon(limits.per_minute),
+                within=self._called_within(limits.per_minute) if called else self._horizon(limits.per_minute),
                 number=turn.number,
                 called=called,
                 gives_back=gives_back,
@@ -232,7 +236,9 @@ class Throttle:
     def _answered(self, got: Answer, turn: Turn, limits: SendingLimits, provider: str) -> Turn | Deferral:
         at, limit = MINUTE.start(got.tick), f"{limits.per_minute} a minute of {provider}"
         if not got.reserved:
-            return self._deferral(at - TURN_AHEAD, replace(turn, limit=limit, permit_at=None, number=got.number))
+            return self._deferral(
+                at - self._turn_ahead(limits.per_minute), replace(turn, limit=limit, permit_at=None, number=got.number)
+            )
         permitted = replace(turn, permit_at=at, permit_limit=limits.per_minute, number=0)
         if at <= self._clock() + NEAR:
             return permitted
@@ -257,10 +263,19 @@ class Throttle:
         return self._parameters.throttle_mode == "compatible" and deferrals >= self._parameters.throttle_deferrals
 
     def _horizon(self, limit: int) -> timedelta:
-        """How far ahead moments are promised: no further than one deferral lasts, and no more than so many, which are
-        lost if their emails come too late."""
-        ahead = MINUTE.span * MINUTE.tick * MOST_PROMISED / limit
-        return max(NEAR, min(self._longest + AHEAD, ahead))
+        """How far ahead moments are promised to new mail: no further than one deferral lasts, and no more than so many,
+        which are lost if their emails come too late."""
+        return max(NEAR, min(self._longest + AHEAD, MOST_PROMISED * _turn(limit)))
+
+    def _called_within(self, limit: int) -> timedelta:
+        """The same for whoever comes when it was told to: no further than one deferral lasts from its turn on."""
+        return self._longest + AHEAD + self._turn_ahead(limit)
+
+    def _turn_ahead(self, limit: int) -> timedelta:
+        """How long before its turn an email comes back. In compatible mode it comes every minute anyway."""
+        if self._parameters.throttle_mode == "compatible":
+            return TURN_AHEAD
+        return max(TURN_AHEAD, min(TURNS_AHEAD * _turn(limit), MOST_AHEAD))
 
     @property
     def _longest(self) -> timedelta:
@@ -306,6 +321,11 @@ class Throttle:
         """The account of a sending mailbox: its address is told to nobody."""
         address = sending_mailbox(self._parameters, record.provider, record.sender.address)
         return f"{record.provider}-{hashlib.sha256(address.encode()).hexdigest()[:24]}"
+
+
+def _turn(limit: int) -> timedelta:
+    """The time between two who go one after the other."""
+    return MINUTE.span * MINUTE.tick / limit
 
 
 def says_too_much(attempt: Attempt) -> bool:

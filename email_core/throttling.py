@@ -76,8 +76,8 @@ ONE_ANSWER = timedelta(seconds=90)  # throttle answers within it are one: what w
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """What one account has promised. `reserved` holds (tick, how many) in order. The line: numbers up to `issued`
-    were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `spare` of them did not
-    come, and what was theirs is for whoever is here. `density` is the share of the numbers behind `served` that wait
+    were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `passed` of them did not
+    come and may come yet, and what was theirs of the last minute, `spare`, is for whoever is here. `density` is the share of the numbers behind `served` that wait
     indeed: others were cancelled, or expired. `slowed_to` is the share of the limit that a throttle answer left, at the
     tick `slowed_at`. `stamp` tells one write from another."""
 
@@ -86,6 +86,7 @@ class Window:
     served: int = 0
     moved_at: int = 0
     spare: int = 0
+    passed: int = 0
     density: float = 1.0
     slowed_to: float = 1.0
     slowed_at: int = 0
@@ -131,12 +132,13 @@ class Answer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
     """Who waited in the line when numbers up to `issued` were given, and those up to `served` had had their turn: so
-    many, and the first of them has the number `lowest`."""
+    many, and the first of them has the number `lowest`. `passed` had had their turn, and wait all the same."""
 
     issued: int
     served: int
     waiting: int
     lowest: int
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,8 @@ def recounted(window: Window, census: Census) -> Window:
     served = min(max(window.served, census.lowest - 1), window.issued)
     waited_for = census.issued - max(census.served, census.lowest - 1)
     density = max(LEAST_DENSITY, min(1.0, census.waiting / waited_for)) if waited_for > 0 else 1.0
-    return replace(window, served=served, density=density)
+    passed = min(window.passed, census.passed + max(0, window.served - census.served))
+    return replace(window, served=served, density=density, passed=passed)
 
 
 def turn_of(window: Window, number: int, limit: int, now: datetime, grain: Grain = MINUTE) -> datetime:
@@ -257,7 +260,7 @@ class _Book:
         self._sums = self._counted()
         self._searched = (0, 0, 0)
         self.issued, self.served, self._moved_at = window.issued, window.served, window.moved_at
-        self._spare, self._density = window.spare, window.density
+        self._spare, self._passed, self._density = window.spare, window.passed, window.density
         self.changed = False
 
     def _oldest(self, window: Window) -> int:
@@ -276,6 +279,7 @@ class _Book:
             served=self.served,
             moved_at=self._moved_at,
             spare=self._spare,
+            passed=self._passed,
             density=self._density if self.has_line else 1.0,
         )
 
@@ -398,7 +402,7 @@ class _Book:
 
     def _wait(self, number: int, limit: int) -> int:
         """How many ticks it takes to serve those before a number, and itself."""
-        return ceil((number - self.served) * self._density * self._grain.span / limit)
+        return ceil(max(0, number - self.served) * self._density * self._grain.span / limit)
 
     def _in_line(self, ask: Ask, limit: int) -> Answer:
         number = ask.number or self._next_number()
@@ -410,18 +414,26 @@ class _Book:
         return self.issued
 
     def _without_room(self, ask: Ask, limit: int, room_at: int) -> Answer:
-        """Moves the line to where there is room; opens it, where there is none; or takes back a place that was passed
-        over."""
-        had_line, number = self.has_line, ask.number or self._next_number()
-        if number <= self.served or not had_line:
-            self.served = number - 1
+        """Moves the line to where there is room."""
+        number = ask.number or self._next_number()
+        self._take_back(number)
         self._moved_at = max(self._moved_at, room_at - self._wait(number, limit))
         self.changed = True
         return Answer(max(room_at, self.expected(number, limit)), reserved=False, number=number)
 
+    def _take_back(self, number: int) -> None:
+        """A place that was passed over, and those behind it that were: a paused provider's mail keeps its order. Those
+        who have had their turn do not come again, and nobody waits for them."""
+        back = min(self.served - number + 1, self._passed)
+        if back > 0:
+            self.served -= back
+            self._passed -= back
+
     def _serve(self, number: int, tick: int) -> None:
         if number > self.served:
             self.served = min(number, self.issued)
+        elif number:
+            self._passed = max(0, self._passed - 1)
         if number:
             self._moved_at = max(self._moved_at, tick)
         self._spare = max(0, self._spare - 1)
@@ -434,3 +446,4 @@ class _Book:
             self._moved_at += self._wait(self.served + passed, limit)
             self.served += passed
             self._spare = min(limit, self._spare + passed)
+            self._passed += passed

@@ -15,7 +15,7 @@ def window_to_text(window: Window) -> str:
     steps = [later - earlier for earlier, later in pairwise((0, *ticks))]
     values = {
         "reserved": [number for pair in zip(steps, counts, strict=True) for number in pair],
-        "line": [window.issued, window.served, window.moved_at, window.spare],
+        "line": [window.issued, window.served, window.moved_at, window.spare, window.passed],
         "density": round(window.density, 4),
         "slowed": [round(window.slowed_to, 4), window.slowed_at],
         "stamp": window.stamp,
@@ -29,7 +29,7 @@ def window_to_text(window: Window) -> str:
 def window_from_text(text: str) -> Window:
     values = json.loads(text)
     steps, counts = values["reserved"][::2], values["reserved"][1::2]
-    issued, served, moved_at, spare = values["line"]
+    issued, served, moved_at, spare, *passed = values["line"]
     slowed_to, slowed_at = values["slowed"]
     return Window(
         reserved=tuple(zip(accumulate(steps), counts, strict=True)),
@@ -37,6 +37,7 @@ def window_from_text(text: str) -> Window:
         served=served,
         moved_at=moved_at,
         spare=spare,
+        passed=sum(passed),
         density=values.get("density", 1.0),
         slowed_to=slowed_to,
         slowed_at=slowed_at,

@@ -21,6 +21,7 @@ WINDOW = Window(
     served=3,
     moved_at=TICK + 605,
     spare=2,
+    passed=3,
     density=0.5,
     slowed_to=0.25,
     slowed_at=TICK - 1,

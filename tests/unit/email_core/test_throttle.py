@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -13,15 +14,15 @@ from email_core.record import Attempt, EmailRecord, Mode, Turn
 from email_core.stores.memory import MemoryWindowStore
 from email_core.throttle import (
     AHEAD,
+    MOST_AHEAD,
     MOST_PROMISED,
     NEAR,
-    TURN_AHEAD,
     Deferral,
     Throttle,
     ThrottleStatus,
     says_too_much,
 )
-from email_core.throttling import MINUTE
+from email_core.throttling import MINUTE, turn_of
 from tests.support.emails import NOON, Clock, email
 
 LIMIT = {"smtp_per_minute_limit": 3}
@@ -226,9 +227,38 @@ async def test_strict_mode_looks_again_when_the_turn_has_come_however_far_off_th
     await world.admitted(20)
     waits = await world.deferred()
     record = replace(waits, turn=replace(waits.turn, deferrals=10))
-    assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - TURN_AHEAD, abs=timedelta(seconds=2))
+    assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - MOST_AHEAD, abs=timedelta(seconds=2))
     turn = await world.comes_back(record)
-    assert isinstance(turn, Turn)
+    assert (turn.turn if isinstance(turn, Deferral) else turn).permit_at
+
+
+# limit -> how many seconds before its turn an email comes
+AHEAD_OF_TURN = [(1, 300), (2, 151.25), (30, 10.1), (600, 1)]
+
+
+@pytest.mark.parametrize(("limit", "ahead"), AHEAD_OF_TURN)
+async def test_email_comes_before_a_few_turns_that_may_be_nobodys(limit, ahead):
+    world = World(smtp_per_minute_limit=limit, throttle_mode="strict")
+    await world.admitted(20 * limit)
+    told, (window, _) = await world.deferred(), await world.store.read("smtp")
+    turn_at = turn_of(window, told.turn.number, limit, NOON)
+    assert turn_at - told.next_attempt_at == pytest.approx(timedelta(seconds=ahead), abs=timedelta(seconds=0.1))
+
+
+async def test_moments_are_used_though_the_places_before_are_nobodys():
+    world = World(smtp_per_minute_limit=1, throttle_mode="strict")
+    await world.admitted(1)
+    told = [await world.deferred() for _ in range(20)]
+    waiting, sent = [*told[:5], *told[8:]], []  # the others were cancelled
+    while waiting:
+        waiting.sort(key=lambda record: record.next_attempt_at)
+        record = waiting.pop(0)
+        turn = await world.comes_back(record)
+        if isinstance(turn, Deferral):
+            waiting.append(turn.of(record, world.clock.now))
+        else:
+            sent.append(turn.permit_at)
+    assert [later - one for one, later in pairwise(sent)] == [LATER] * 16
 
 
 @pytest.mark.parametrize(("limit", "promised"), [(30, 30), (600, MOST_PROMISED), (6000, 600)])

@@ -210,6 +210,27 @@ def test_who_was_passed_over_takes_its_place_back():
     assert told[7].tick < told[12].tick < told[18].tick
 
 
+def test_line_does_not_wait_again_for_those_who_had_their_turn():
+    """An email that was kept elsewhere comes back long after its turn, and finds no room."""
+    window = replace(full(), issued=1010, served=1000, moved_at=START + 800)
+    window, late = ask(window, 0, number=3)
+    assert (after_noon([late.tick]), late.reserved, window.served) == ([70.8], False, 1000)
+    assert turn_of(window, 1001, 3, NOON) - NOON == pytest.approx(seconds(80 + 60.5 / 3), abs=seconds(0.1))
+
+
+def test_line_waits_again_only_for_those_who_were_passed_over():
+    window = replace(full(), issued=1010, served=1000, moved_at=START + 800, passed=4)
+    window, _ = ask(window, 0, number=3)
+    assert (window.served, window.passed) == (996, 0)
+
+
+@pytest.mark.parametrize(("waiting", "left"), [(0, 0), (3, 3), (9, 4)])
+def test_count_of_all_unsent_mail_tells_how_many_that_were_passed_over_may_come_yet(waiting, left):
+    window = replace(line_of(1000), served=900, passed=4)
+    census = Census(issued=1000, served=900, waiting=100, lowest=901, passed=waiting)
+    assert recounted(window, census).passed == left
+
+
 def test_regardless_goes_now_and_counts():
     window, got = ask(full(), 30, regardless=True)
     assert after_noon([got.tick]) == [30]
