@@ -26,11 +26,11 @@ from email_core.shared_windows import SharedWindows, WindowStore
 from email_core.throttling import DAY, MINUTE, Answer, Ask, turn_of, usage
 
 AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
-TURN_AHEAD = timedelta(seconds=1)  # the same before its turn in the line: it misses nothing where it is late
-TURNS_AHEAD = (
-    5  # and before so many others: a place may be nobody's, and its moment is not lost where the next one is here
-)
-MOST_AHEAD = timedelta(minutes=5)
+EARLIER = timedelta(seconds=1)  # it may go before its turn in the line: nothing is missed where another one is late
+TURNS_EARLIER = 5  # and before so many others': a place may be nobody's, and its moment is for the next one
+MOST_EARLIER = timedelta(minutes=5)
+RACES = timedelta(seconds=3)  # it comes so long before that: until others' writes let it reserve
+MOST_MISSES = 3  # moments in a row, while a worker has an email
 NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a doorbell may be early by 2 s
 MOST_PROMISED = 100  # emails; behind them there is the line
 SHORTEST = timedelta(seconds=1)  # of a deferral
@@ -104,14 +104,17 @@ class Throttle:
         """Asked when the email is claimed: returns when its moment has come. One that was missed, or is of a limit that
         was lowered since, is given back for another: only now is it sure that nobody else does so. Returns what it is
         sent by."""
-        per_minute = self._limits(record).per_minute
+        per_minute, misses = self._limits(record).per_minute, 0
         while per_minute and turn is not None and turn.permit_at is not None:
             now = self._clock()
             if now < turn.permit_at and turn.permit_limit <= per_minute:
                 await self._pause((turn.permit_at - now).total_seconds())
             elif turn.permit_limit <= per_minute and MINUTE.is_valid(MINUTE.at(turn.permit_at), now):
                 return turn
+            elif misses == MOST_MISSES:
+                return await self._returned(record, turn)
             else:
+                misses += 1
                 again = await self._ask_again(replace(record, turn=turn), MINUTE.at(turn.permit_at))
                 if isinstance(again, Deferral):
                     return again
@@ -125,6 +128,11 @@ class Throttle:
         except StorageUnavailable as error:
             logger.warning("email %s returns, its moment was missed: %s", record.id, where(error))
             return Deferral(self._clock() + self._longest, record.turn or Turn())
+
+    async def _returned(self, record: EmailRecord, turn: Turn) -> Deferral:
+        """Where writing takes longer than moments are valid for, the worker has other emails to see to."""
+        await self._give_back(record, turn.permit_at, None)
+        return self._deferral(self._clock() + self._longest, replace(turn, permit_at=None))
 
     async def give_back(self, record: EmailRecord, *, waits: bool = False) -> None:
         """What was promised to an email that will not use it: cancelled, expired, or promised twice. Where it only
@@ -224,6 +232,7 @@ class Throttle:
                 within=self._called_within(limits.per_minute) if called else self._horizon(limits.per_minute),
                 number=turn.number,
                 called=called,
+                since=record.due_at + RACES if called else None,
                 gives_back=gives_back,
                 first=self._parameters.high_importance_first and record.importance is Importance.HIGH,
                 regardless=regardless,
@@ -274,8 +283,8 @@ class Throttle:
     def _turn_ahead(self, limit: int) -> timedelta:
         """How long before its turn an email comes back. In compatible mode it comes every minute anyway."""
         if self._parameters.throttle_mode == "compatible":
-            return TURN_AHEAD
-        return max(TURN_AHEAD, min(TURNS_AHEAD * _turn(limit), MOST_AHEAD))
+            return EARLIER
+        return RACES + max(EARLIER, min(TURNS_EARLIER * _turn(limit), MOST_EARLIER))
 
     @property
     def _longest(self) -> timedelta:
@@ -288,8 +297,8 @@ class Throttle:
         known = self._days.known(self._mailbox(record)) if limits.recipients_per_day else None
         if known is None or self._is_counted(record):
             return False
-        now = self._clock()
-        return usage(known, limits.recipients_per_day, now, DAY).next_at > now
+        now, weight = self._clock(), len(record.open_recipients)
+        return usage(known, limits.recipients_per_day, now, DAY, weight=weight).next_at > now
 
     async def _counted(self, record: EmailRecord, limits: SendingLimits) -> Turn | Deferral:
         turn = record.turn or Turn()

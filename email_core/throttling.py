@@ -77,9 +77,9 @@ ONE_ANSWER = timedelta(seconds=90)  # throttle answers within it are one: what w
 class Window:
     """What one account has promised. `reserved` holds (tick, how many) in order. The line: numbers up to `issued`
     were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `passed` of them did not
-    come and may come yet, and what was theirs of the last minute, `spare`, is for whoever is here. `density` is the share of the numbers behind `served` that wait
-    indeed: others were cancelled, or expired. `slowed_to` is the share of the limit that a throttle answer left, at the
-    tick `slowed_at`. `stamp` tells one write from another."""
+    come and may come yet, and what was theirs of the last minute, `spare`, is for whoever is here. `density` is the
+    share of the numbers behind `served` that wait indeed: others were cancelled, or expired. `slowed_to` is the share
+    of the limit that a throttle answer left, at the tick `slowed_at`. `stamp` tells one write from another."""
 
     reserved: tuple[tuple[int, int], ...] = ()
     issued: int = 0
@@ -102,7 +102,8 @@ class Ask:
     """One email's question. `weight` is what it counts for, `number` its place in the line (0: none), `gives_back`
     a reservation that it did not use. `first`: it goes before the line. `regardless`: now, whatever the limit says.
     `now_or_never`: it waits in no line; where there is no room, it is only told when there will be.
-    `called`: it comes when it was told that its turn is likely to come, be the line a little behind by then."""
+    `called`: it comes when it was told that its turn is likely to come, be the line a little behind by then.
+    `since`: no sooner than then, however early it comes: who has to wait for others' writes goes in its order."""
 
     limit: int
     within: timedelta
@@ -113,6 +114,7 @@ class Ask:
     regardless: bool = False
     now_or_never: bool = False
     called: bool = False
+    since: datetime | None = None
 
     @property
     def is_first(self) -> bool:
@@ -202,12 +204,16 @@ def answer(
     return book.closed() if book.changed else None, [answers[index] for index in range(len(asks))]
 
 
-def usage(window: Window, limit: int, now: datetime, grain: Grain = MINUTE) -> Usage:
+def usage(window: Window, limit: int, now: datetime, grain: Grain = MINUTE, *, weight: int = 1) -> Usage:
+    """`weight`: what the new email counts for."""
     book = _Book(window, now, grain)
     in_force = limit_in_force(window, limit, now, grain)
     period = grain.ticks(grain.period)
     current = grain.at(now)
-    next_tick = max(book.earliest(in_force, 1), book.expected(window.issued + 1, in_force) if book.has_line else 0)
+    next_tick = max(
+        book.earliest(in_force, min(weight, in_force)),
+        book.expected(window.issued + 1, in_force) if book.has_line else 0,
+    )
     return Usage(
         limit=in_force,
         used=sum(count for tick, count in window.reserved if current - period < tick <= current),
@@ -285,17 +291,18 @@ class _Book:
 
     # ---- reservations
 
-    def earliest(self, limit: int, weight: int) -> int:
+    def earliest(self, limit: int, weight: int, since: int = 0) -> int:
         """The first tick with room, be it one between others that was given back. Each span that it lies in must have
         room: the one that ends with it, and those that end with later reservations."""
-        tick = max(self._now, self._full_until(limit - weight) + 1, self._searched_until(limit, weight))
+        first = max(self._now, self._full_until(limit - weight) + 1, self._searched_until(limit, weight))
+        tick = max(first, since)
         while True:
             if self._held(tick) + weight > limit:
                 tick = self._runs[self._index(tick - self._grain.span + 1)][0] + self._grain.span
             elif self._is_between(tick) or self._is_too_dense(tick, limit):
                 tick += 1
             else:
-                self._searched = limit, weight, tick
+                self._searched = (limit, weight, tick) if since <= first else self._searched
                 return tick
 
     def _full_until(self, most: int) -> int:
@@ -373,7 +380,7 @@ class _Book:
         self._pass_over(limit)
         if not self._may_reserve(ask, limit):
             return self._in_line(ask, limit)
-        tick = self.earliest(limit, weight)
+        tick = self.earliest(limit, weight, self._grain.at(ask.since) if ask.since else 0)
         if tick > self._now + self._grain.ticks(ask.within):
             if ask.now_or_never:
                 return Answer(tick, reserved=False)

@@ -14,9 +14,11 @@ from email_core.record import Attempt, EmailRecord, Mode, Turn
 from email_core.stores.memory import MemoryWindowStore
 from email_core.throttle import (
     AHEAD,
-    MOST_AHEAD,
+    MOST_EARLIER,
+    MOST_MISSES,
     MOST_PROMISED,
     NEAR,
+    RACES,
     Deferral,
     Throttle,
     ThrottleStatus,
@@ -31,8 +33,12 @@ LATER = timedelta(seconds=60.5)  # when the limit used up at noon is free again
 
 
 class CountingStore(MemoryWindowStore):
-    def __init__(self) -> None:
+    """`takes`: how many seconds a write takes."""
+
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
+        self.clock = clock
+        self.takes = 0.0
         self.requests = 0
         self.away = False
 
@@ -42,6 +48,7 @@ class CountingStore(MemoryWindowStore):
 
     async def write(self, account, window, etag):
         self._count()
+        self.clock.advance(seconds=self.takes)
         return await super().write(account, window, etag)
 
     def _count(self) -> None:
@@ -53,7 +60,7 @@ class CountingStore(MemoryWindowStore):
 class World:
     def __init__(self, **parameters) -> None:
         self.clock = Clock()
-        self.store = CountingStore()
+        self.store = CountingStore(self.clock)
         self.throttle = self.instance(**parameters)
 
     def instance(self, **parameters) -> Throttle:
@@ -163,6 +170,18 @@ async def test_permit_missed_while_it_was_claimed_is_given_back_for_another():
     assert sum(count for _, count in window.reserved) == 4
 
 
+async def test_email_whose_moments_are_missed_again_and_again_returns_and_keeps_none():
+    world = await used_up()
+    record = await world.deferred()
+    turn = await world.comes_back(record)
+    world.clock.now, world.store.takes = turn.permit_at + timedelta(seconds=1), 4.0
+    world.store.requests = 0
+    missed = await world.throttle.wait(record, turn)
+    assert (missed.due > world.clock.now, missed.turn.permit_at) == (True, None)
+    assert world.store.requests <= 2 * (MOST_MISSES + 1)
+    assert not (await world.store.read("smtp"))[0].reserved  # what was used at noon is forgotten by now
+
+
 async def test_claimed_email_returns_where_nobody_can_be_asked_for_another_permit():
     world = await used_up()
     record = await world.deferred()
@@ -227,12 +246,12 @@ async def test_strict_mode_looks_again_when_the_turn_has_come_however_far_off_th
     await world.admitted(20)
     waits = await world.deferred()
     record = replace(waits, turn=replace(waits.turn, deferrals=10))
-    assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - MOST_AHEAD, abs=timedelta(seconds=2))
+    assert record.next_attempt_at == pytest.approx(NOON + 20 * LATER - MOST_EARLIER - RACES, abs=timedelta(seconds=2))
     turn = await world.comes_back(record)
     assert (turn.turn if isinstance(turn, Deferral) else turn).permit_at
 
 
-# limit -> how many seconds before its turn an email comes
+# limit -> how many seconds before its turn an email may go
 AHEAD_OF_TURN = [(1, 300), (2, 151.25), (30, 10.1), (600, 1)]
 
 
@@ -242,7 +261,7 @@ async def test_email_comes_before_a_few_turns_that_may_be_nobodys(limit, ahead):
     await world.admitted(20 * limit)
     told, (window, _) = await world.deferred(), await world.store.read("smtp")
     turn_at = turn_of(window, told.turn.number, limit, NOON)
-    assert turn_at - told.next_attempt_at == pytest.approx(timedelta(seconds=ahead), abs=timedelta(seconds=0.1))
+    assert turn_at - told.next_attempt_at == pytest.approx(timedelta(seconds=ahead) + RACES, abs=timedelta(seconds=0.1))
 
 
 async def test_moments_are_used_though_the_places_before_are_nobodys():
@@ -368,9 +387,18 @@ async def test_full_day_is_found_out_before_a_permit_is_asked():
     assert await world.store.read("smtp") == before
 
 
+async def test_day_without_room_for_all_recipients_of_an_email_is_found_out_before_a_permit_is_asked():
+    world = World(**DAILY, smtp_per_minute_limit=100)
+    await world.admitted(2, to=FOUR)
+    before = await world.store.read("smtp")
+    await world.deferred(email(to=FOUR))
+    assert await world.store.read("smtp") == before
+
+
 async def test_permit_of_an_email_that_the_day_defers_is_given_back():
     world = World(**DAILY, **LIMIT)
     await world.admitted(2, to=FOUR)
+    world.throttle = world.instance(**DAILY, **LIMIT)  # which does not know yet that the day is full
     await world.deferred(email(to=FOUR))
     window, _ = await world.store.read("smtp")
     assert sum(count for _, count in window.reserved) == 2

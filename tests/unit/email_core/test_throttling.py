@@ -254,6 +254,14 @@ def test_one_that_comes_when_it_was_told_reserves_though_the_line_is_behind():
     assert (early.reserved, called.reserved) == (False, True)
 
 
+def test_who_comes_before_its_turn_goes_when_it_was_told_and_leaves_what_is_sooner_to_others():
+    window, early = ask(Window(), 0, called=True, since=NOON + seconds(3))
+    window, mine = ask(window, 0)
+    assert after_noon([early.tick, mine.tick]) == [3, 0]
+    window, late = ask(window, 10, called=True, since=NOON + seconds(3))
+    assert after_noon([late.tick]) == [10]
+
+
 def test_place_is_told_only_where_it_must_wait():
     window, _ = ask(full(), 0)
     told = place_in_line(window, NOON, ASK)
