@@ -10,7 +10,7 @@ time in two processes may have the same place, but nobody waits for a race to be
 import asyncio
 import random
 import secrets
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +37,7 @@ CACHED_FOR = timedelta(seconds=5)  # for what needs no write
 JUST_NOW = timedelta(seconds=0.1)  # what was read so lately need not be read again to write
 MOST_AT_ONCE = 500
 FIRST_BACKOFF, SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.2, 0.01, 1.0  # seconds
+FEW_LOSSES = 3  # a write; where more are usual, there are too many writers for this wait
 MANY_LOSSES, STEP = 100, 0.02  # after so many, each wait is so much longer: there are more than a hundred writers
 LONGEST_FORESIGHT = timedelta(seconds=3)
 
@@ -101,6 +102,7 @@ class SharedWindows:
         self._chance = chance
         self._pause = pause
         self._kept: dict[str, _Kept] = {}
+        self._usual_losses: defaultdict[str, float] = defaultdict(float)  # of races, until a write is done
         self._told: Counter[str] = Counter()  # places that no window tells of yet
         self._writings: set[asyncio.Task[None]] = set()
         self._in_flight: dict[str, tuple[int, str]] = {}  # so many of them a write tells of that may be done already
@@ -221,9 +223,10 @@ class SharedWindows:
                 self._in_flight[account] = told, changed.stamp
                 if await self._written(account, changed, kept):
                     self._settle(account, told)
+                    self._usual_losses[account] += (losses - self._usual_losses[account]) / 4
                     return result
                 losses += 1
-                await self._pause(backoff(losses) * self._chance())
+                await self._pause(backoff(losses, self._usual_losses[account]) * self._chance())
             kept = await self._read(account)
             if changed is not None and kept.window.stamp == changed.stamp:
                 self._settle(account, told)
@@ -276,9 +279,11 @@ def _answered(got: Answer | None) -> Answer:
     return got
 
 
-def backoff(losses: int) -> float:
+def backoff(losses: int, usual: float = 0.0) -> float:
     """Seconds to wait at most. Whoever lost more often tries sooner, so that everybody wins in turn; but where all lose
-    again and again there are too many of them."""
+    again and again there are too many of them. The more losses are `usual`, the longer all wait first: meanwhile more
+    emails gather for one write."""
     if losses > MANY_LOSSES:
         return min(SHORTEST_BACKOFF + STEP * (losses - MANY_LOSSES), LONGEST_BACKOFF)
-    return max(FIRST_BACKOFF / (1 << losses - 1), SHORTEST_BACKOFF)
+    first = min(FIRST_BACKOFF * max(1.0, usual / FEW_LOSSES), LONGEST_BACKOFF)
+    return max(first / (1 << losses - 1), SHORTEST_BACKOFF)

@@ -132,6 +132,26 @@ async def test_who_loses_more_races_tries_sooner_until_there_are_too_many(world)
     assert world.pauses[99:102] == pytest.approx([0.01, 0.03, 0.05])
 
 
+# losses, how many are usual -> seconds
+BACKOFFS = [(1, 0, 0.2), (1, 3, 0.2), (1, 6, 0.4), (2, 6, 0.2), (1, 100, LONGEST_BACKOFF), (20, 6, 0.01)]
+
+
+@pytest.mark.parametrize(("losses", "usual", "seconds"), BACKOFFS)
+def test_the_more_writers_there_are_the_longer_they_gather_first(losses, usual, seconds):
+    assert backoff(losses, usual) == pytest.approx(seconds)
+
+
+async def test_process_learns_how_many_races_it_usually_loses(world):
+    instance = world.instance()
+    for _ in range(20):
+        world.store.loses = 6
+        await ask_many(instance, 1)
+    world.pauses.clear()
+    world.store.loses = 1
+    await ask_many(instance, 1)
+    assert world.pauses == [pytest.approx(0.4, abs=0.01)]
+
+
 def test_even_the_longest_storm_waits_no_longer_than_a_second():
     assert backoff(10_000) == LONGEST_BACKOFF
 
