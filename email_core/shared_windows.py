@@ -19,19 +19,8 @@ from typing import Protocol, TypeVar
 
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.group_commit import GroupCommit
-from email_core.throttling import (
-    MINUTE,
-    Answer,
-    Ask,
-    Census,
-    Grain,
-    Window,
-    answer,
-    place_in_line,
-    recounted,
-    release,
-    slow_down,
-)
+from email_core.throttling import MINUTE, Answer, Ask, Census, Grain, Window, recounted, slow_down
+from email_core.window_book import answer, place_in_line, release
 
 CACHED_FOR = timedelta(seconds=5)  # for what needs no write
 JUST_NOW = timedelta(seconds=0.1)  # what was read so lately need not be read again to write

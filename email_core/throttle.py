@@ -23,7 +23,8 @@ from email_core.providers.base import OutcomeKind
 from email_core.record import Attempt, EmailRecord, Mode, Turn
 from email_core.sending_limits import SendingLimits, sending_limits, sending_mailbox
 from email_core.shared_windows import SharedWindows, WindowStore
-from email_core.throttling import DAY, MINUTE, Answer, Ask, turn_of, usage
+from email_core.throttling import DAY, MINUTE, Answer, Ask
+from email_core.window_book import turn_of, usage
 
 AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
 EARLIER = timedelta(seconds=1)  # it may go before its turn in the line: nothing is missed where another one is late

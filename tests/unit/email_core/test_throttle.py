@@ -24,7 +24,8 @@ from email_core.throttle import (
     ThrottleStatus,
     says_too_much,
 )
-from email_core.throttling import MINUTE, turn_of
+from email_core.throttling import MINUTE
+from email_core.window_book import turn_of
 from tests.support.emails import NOON, Clock, email
 
 LIMIT = {"smtp_per_minute_limit": 3}

@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from email_core.stores.window_text import LONGEST_TEXT, window_from_text, window_to_text
-from email_core.throttling import DAY, MINUTE, Ask, Window, answer
+from email_core.throttling import DAY, MINUTE, Ask, Window
+from email_core.window_book import answer
 from tests.support.emails import NOON
 
 TICK = MINUTE.at(NOON)
