@@ -225,6 +225,9 @@ def test_who_comes_before_its_turn_goes_when_it_was_told_and_leaves_what_is_soon
     assert after_noon([early.tick, mine.tick]) == [3, 0]
     window, late = ask(window, 10, called=True, since=NOON + seconds(3))
     assert after_noon([late.tick]) == [10]
+    asks = [replace(ASK, number=1, called=True, since=NOON + seconds(3)), ASK]
+    _, answers = answer(Window(), NOON, asks)
+    assert after_noon([one.tick for one in answers]) == [3, 0]
 
 
 def test_place_is_told_only_where_it_must_wait():
@@ -307,7 +310,12 @@ def test_never_more_than_the_limit_in_any_minute(events, limit):
         if missed and fate == "missed":
             about["gives_back"] = missed.pop()
         if line and fate == "back":
-            about |= {"number": line.pop(0), "called": True, "within": seconds(300)}
+            about |= {
+                "number": line.pop(0),
+                "called": True,
+                "within": seconds(300),
+                "since": local + seconds(offset / 50),
+            }
         if fate in ("lowered", "raised"):
             limit = max(1, limit // 2) if fate == "lowered" else most
         if fate == "slows":
