@@ -185,11 +185,15 @@ class Throttle:
 
     async def brought_forward(self, record: EmailRecord) -> EmailRecord:
         """An email that waits far back in the line, due when its turn is likely to come by now: a limit may have been
-        raised, or others may have gone."""
-        limit = self._limits(record).per_minute
-        if not record.parked or record.turn is None or not record.turn.number:
+        raised, or others may have gone. One that waits for another day is due at once where that limit was changed."""
+        if not record.parked or record.turn is None:
             return record
-        now = self._clock()
+        limits, now = self._limits(record), self._clock()
+        if self._waits_for_a_former_day_limit(record.turn, limits):
+            return replace(record, next_attempt_at=min(record.due_at, now))
+        if not record.turn.number:
+            return record
+        limit = limits.per_minute
         if not limit:
             return replace(record, next_attempt_at=min(record.due_at, now))
         turn_at = turn_of(await self._minutes.window(record.provider), record.turn.number, limit, now)
@@ -318,9 +322,11 @@ class Throttle:
         counted_at, now = DAY.start(got.tick), self._clock()
         if counted_at <= now:
             return replace(turn, counted_at=counted_at)
-        limit = f"{limits.recipients_per_day} recipients a day of the sending mailbox"
-        waits = Turn(limit=limit, counted_at=counted_at if got.reserved else None, deferrals=turn.deferrals)
+        waits = Turn(limit=_in_words(limits), counted_at=counted_at if got.reserved else None, deferrals=turn.deferrals)
         return Deferral(counted_at + SPREAD * self._chance(), waits)
+
+    def _waits_for_a_former_day_limit(self, turn: Turn, limits: SendingLimits) -> bool:
+        return turn.counted_at is not None and turn.counted_at > self._clock() and turn.limit != _in_words(limits)
 
     def _is_counted(self, record: EmailRecord) -> bool:
         """Whether its recipients are counted already for this attempt: it was deferred since, or reached nobody."""
@@ -336,6 +342,10 @@ class Throttle:
 def _turn(limit: int) -> timedelta:
     """The time between two who go one after the other."""
     return MINUTE.span * MINUTE.tick / limit
+
+
+def _in_words(limits: SendingLimits) -> str:
+    return f"{limits.recipients_per_day} recipients a day of the sending mailbox"
 
 
 def says_too_much(attempt: Attempt) -> bool:

@@ -330,6 +330,15 @@ async def test_parked_email_is_due_at_once_when_the_limit_is_removed():
     assert (await world.instance().brought_forward(record)).next_attempt_at == NOON
 
 
+@pytest.mark.parametrize(("then", "forward"), [(5, False), (6, True), (4, True), (None, True)])
+async def test_email_that_waits_for_another_day_is_looked_at_again_when_that_limit_is_changed(then, forward):
+    world = World(recipients_per_day_limit=5)
+    await world.admitted(5)
+    record = replace(await world.deferred(), parked=True)
+    brought = await world.instance(recipients_per_day_limit=then).brought_forward(record)
+    assert brought.next_attempt_at == (NOON if forward else record.next_attempt_at)
+
+
 @pytest.mark.parametrize("about", [{}, {"parked": True}, {"turn": Turn(number=3)}])
 async def test_email_that_waits_for_no_line_is_left_alone(about):
     world, record = World(**STRICT), email(**about)
