@@ -34,6 +34,10 @@ from email_core.stores.base import EmailStore, StoredEmail
 LEASE_MARGIN = timedelta(seconds=30)  # sending stops this long before the lease is over, to record the outcome
 LAST_WORD = 1.0  # second before sending is stopped, a provider should end by itself: it knows more of what was sent
 MOST_QUESTIONS = 5  # for proof that comes later; then nobody can tell
+_NO_END = {
+    OutcomeKind.TRANSIENT: "timed out: the email was not handed over within the lease",
+    OutcomeKind.UNCONFIRMED: "the provider did not finish within the lease",
+}
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -90,15 +94,18 @@ class Handover:
         if claim.stored.inline is not None and not claim.record.in_doubt:
             return InlineContent(claim.stored.inline)  # nothing to find out, and nothing to wait for
         began, started = self._clock(), time.monotonic()
-        content = await self._tried(claim, self._prepared)
+        content = await self._tried(claim, self._prepared, broken_off=OutcomeKind.TRANSIENT)
         return _result(claim.record, content, began, started) if isinstance(content, Outcome) else content
 
     async def submit(self, claim: Claim, content: Content) -> Result:
         began, started = self._clock(), time.monotonic()
-        outcome = await self._tried(claim, partial(self._submitted, content))
+        outcome = await self._tried(claim, partial(self._submitted, content), broken_off=OutcomeKind.UNCONFIRMED)
         return _result(claim.record, outcome, began, started)
 
-    async def _tried(self, claim: Claim, step: Callable[[Claim, Provider], Awaitable[T]]) -> T | Outcome:
+    async def _tried(
+        self, claim: Claim, step: Callable[[Claim, Provider], Awaitable[T]], *, broken_off: OutcomeKind
+    ) -> T | Outcome:
+        """`broken_off`: what it means where the step does not come to its end."""
         name, email_id = claim.record.provider, claim.record.id
         provider = self._providers.get(name)
         if provider is None:
@@ -107,10 +114,10 @@ class Handover:
             async with asyncio.timeout(self._seconds_left(claim.record)):
                 return await step(claim, provider)
         except TimeoutError:
-            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply="the provider did not finish within the lease")
+            return Outcome(kind=broken_off, reply=_NO_END[broken_off])
         except Exception as error:  # noqa: BLE001 - the email must not be stuck, whatever a provider raises
             logger.error("provider %s raised while sending %s: %s", name, email_id, where(error))
-            return Outcome(kind=OutcomeKind.UNCONFIRMED, reply=f"internal error: {type(error).__name__}")
+            return Outcome(kind=broken_off, reply=f"internal error: {type(error).__name__}")
 
     async def _prepared(self, claim: Claim, provider: Provider) -> Content | Outcome:
         found = await self._find_out(claim, provider) if claim.record.in_doubt else None

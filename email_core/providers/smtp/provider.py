@@ -18,7 +18,7 @@ from email_core.providers.smtp.connection import NETWORK_ERRORS, Connection, Con
 from email_core.providers.smtp.outcome import Part, combined, outcome_of_failure, outcome_of_network, replies_of
 from email_core.providers.smtp.pool import BUSY, Pool
 from email_core.providers.smtp.settings import SmtpSettings
-from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction, words_of_trouble
+from email_core.providers.smtp.transaction import Stale, Taken, TimeLeft, TooMany, Transaction
 from email_core.secret_store.base import SecretStore
 
 ONE_AT_A_TIME_SECONDS = 600.0  # after the server has stumbled over several commands in one go, it gets no more of them
@@ -110,19 +110,9 @@ class SmtpProvider(Provider):
     async def _part(
         self, submission: Submission, before: Sequence[Part], recipients: tuple[str, ...], time_left: TimeLeft
     ) -> Taken:
-        """Raises TooMany. One of several is begun when those before it are kept: a worker may die in it."""
+        """Raises TooMany. Its progress goes with that of those before it."""
         if before:
             submission = _after(before, submission)
-        if len(recipients) < len(submission.recipients):
-            try:
-                async with asyncio.timeout(time_left()):
-                    await submission.keep_progress({}, recipients)
-            except Exception as error:  # noqa: BLE001 - the parts before it must not be forgotten for it
-                return Taken(outcome_of_failure("mail", words_of_trouble(error)))
-        return await self._transaction(submission, recipients, time_left)
-
-    async def _transaction(self, submission: Submission, recipients: tuple[str, ...], time_left: TimeLeft) -> Taken:
-        """Raises TooMany."""
         try:
             kept = await _in_time(self._pool.idle(time_left), None)
             if kept is not None:

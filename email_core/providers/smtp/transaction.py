@@ -37,7 +37,6 @@ WRITTEN_AT_ONCE = 128 * 1024  # octets: so much of a piece is copied, and waits 
 SLOWEST_UPLOAD = 50_000  # octets a second: the time-out of the content grows with its size
 
 UTF_8 = "the server does not offer SMTPUTF8, which an address or header in UTF-8 needs"
-NO_TIME_LEFT = "timed out: there was no time left"
 EIGHT_BIT = "the server does not offer 8BITMIME, which the content needs: it has octets beyond ASCII"
 
 TimeLeft = Callable[[], float]  # seconds
@@ -83,6 +82,7 @@ class Transaction:
         self._submission = submission
         self._sender = sender
         self._recipients = recipients[: connection.most_recipients]
+        self._is_one_of_several = len(recipients) < len(submission.recipients)
         self._time_left = time_left
         self._heard = heard
         self._stage = "mail"
@@ -102,6 +102,8 @@ class Transaction:
     async def _outcome(self) -> Outcome:
         """Raises Stale or TooMany."""
         try:
+            if self._is_one_of_several:
+                await self._keep_turn((*self._recipients, *self._beyond))
             return await self._whole()
         except (Stale, TooMany):
             raise
@@ -116,9 +118,19 @@ class Transaction:
         except ConnectionLost as error:
             return self._lost(str(error))
         except TimeoutError:
-            return self._lost(NO_TIME_LEFT)
+            return self._lost("timed out: there was no time left")
+        except LostRace:
+            return self._broken_off("another worker has it now")
+        except StorageUnavailable:
+            return self._broken_off("the storage did not answer before the email was handed over")
         except Exception as error:  # noqa: BLE001 - earlier transactions of this email must not be forgotten for it
-            return self._broken_off(words_of_trouble(error))
+            logger.error("an SMTP transaction raised: %s", where(error))
+            return self._broken_off(f"internal error: {type(error).__name__}")
+
+    async def _keep_turn(self, recipients: tuple[str, ...]) -> None:
+        """Nobody else is in doubt where the worker dies from here on."""
+        async with asyncio.timeout(self._time_left()):
+            await self._submission.keep_progress({}, recipients)
 
     async def _whole(self) -> Outcome:
         """For small content the time that each answer may take is enough: a timer more costs a fiftieth of it."""
@@ -264,9 +276,8 @@ class Transaction:
         reply = await self._answer(len(self._commands) - 1)
         if reply.code != 354:
             return self._refusal(reply)
-        if self._left or self._refused:  # they are not in doubt where the worker dies from here on
-            async with asyncio.timeout(self._time_left()):
-                await self._submission.keep_progress({}, tuple(self._accepted))
+        if self._left or self._refused:
+            await self._keep_turn(tuple(self._accepted))
         self._connection.begin_content()
         last = first if rest is None else await self._all_but_the_last(first, rest, stuffing)
         return await self._end(stuffing.stuffed(last) + stuffing.end())
@@ -343,19 +354,6 @@ class DotStuffing:
     def end(self) -> bytes:
         """What is missing for the last line to be whole."""
         return b"" if self._tail == b"\r\n" else b"\r\n"
-
-
-def words_of_trouble(error: Exception) -> str:
-    """What is said of an email that was not handed over for something that is not the server's fault."""
-    match error:
-        case LostRace():
-            return "another worker has it now"
-        case StorageUnavailable():
-            return "the storage did not answer before the email was handed over"
-        case TimeoutError():
-            return NO_TIME_LEFT
-    logger.error("an SMTP transaction raised: %s", where(error))
-    return f"internal error: {type(error).__name__}"
 
 
 def needs_smtputf8(sender: str, recipients: tuple[str, ...], first: bytes) -> bool:

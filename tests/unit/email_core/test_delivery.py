@@ -607,17 +607,18 @@ async def test_attempt_begins_with_the_hand_over_and_not_with_what_is_done_befor
     assert (record.attempts[0].at, record.ended_at) == (NOON + timedelta(seconds=5), NOON + timedelta(seconds=5))
 
 
-async def test_content_that_cannot_be_read_now_is_tried_again_and_leaves_no_doubt():
+@pytest.mark.parametrize("error", [StorageUnavailable("test"), TimeoutError(), KeyError("nobody expects it")])
+async def test_content_that_cannot_be_read_now_is_tried_again_and_leaves_no_doubt(error):
     world = World()
     bell = await world.keep(email(size=len(LARGE)), LARGE)
 
     async def away(_):
-        raise StorageUnavailable("test")
+        raise error
 
     world.emails.content = away
     await world.delivery.answer(bell)
     record = await world.record(bell)
-    assert (record.status, record.attempts[0].outcome) == (Status.UNSENT, "transient")
+    assert (record.status, record.attempts[0].outcome, record.in_doubt) == (Status.UNSENT, "transient", False)
 
 
 @pytest.mark.parametrize("event", [Event.CANCEL, Event.EXPIRE, Event.CONFIRM])

@@ -407,7 +407,7 @@ async def test_storage_that_keeps_no_progress_leaves_the_earlier_parts_as_they_a
     async with smtp_server() as server, asyncio.timeout(5):
         outcome = await submit(server, replace(MANY, seconds=0.3, keep_progress=keep_progress), most_recipients=4)
     assert (outcome.kind, verdicts(outcome)) == (OutcomeKind.PARTLY_DELIVERED, [ACCEPTED] * 4 + [WAITS] * 3)
-    assert outcome.reply.startswith(words)
+    assert words in outcome.reply
 
 
 async def test_content_is_not_handed_over_where_no_time_is_left_for_its_answer():
