@@ -1,4 +1,4 @@
-"""The sending limits with virtual time: the real `Throttle` in 1, 10 and 100 instances over one storage.
+"""The sending limits with virtual time: the real `Throttle` in 1, 10, 40 and 100 instances over one storage.
 
 Each request to the storage takes 5 to 50 ms, and a write whose version is old is refused; clocks differ by up to 0.2 s.
 Queues and hosts do what Azure's do: 16 doorbells at a time, 16 more when 8 are left, a poll every 2 s at the latest;
@@ -167,7 +167,7 @@ class _World:
             self.put(case.accepted_at(number), replace(base, claims=number))  # `claims` is its number here
 
     def shard_of(self, record: EmailRecord) -> int:
-        """Emails that one of four processes accepted in one minute are neighbours (outbox.py)."""
+        """Emails that one of four processes accepted in one minute are neighbours (composer.py)."""
         minute, process = int(self.case.accepted_at(record.claims) // 60), record.claims % 4
         return hash((minute, process)) % SHARDS
 

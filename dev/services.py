@@ -25,7 +25,7 @@ class ServiceEnded(Exception):
     """A service ended though nobody asked it to."""
 
     def __init__(self, service: "Service", code: int) -> None:
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        how = f"ended, killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         super().__init__(f"{service.name} {how}. {service.last_words()}")
 
 

@@ -175,7 +175,9 @@ class Delivery:
 
     async def _park(self, stored: StoredEmail, record: EmailRecord) -> None:
         if not record.parked:
-            await self._emails.update(stored, replace(record, parked=True, updated_at=self._clock()))
+            parked = replace(record, parked=True, turn=_without_permit(record), updated_at=self._clock())
+            await self._emails.update(stored, parked)
+            await self._throttle.give_back(record, waits=True)
         _ended_quietly(record.id, "the distributor is off: it waits")
 
     async def _admitted(
@@ -208,7 +210,7 @@ class Delivery:
     def _waiting(self, record: EmailRecord, paused_until: datetime) -> EmailRecord:
         """It is no try: the provider, not the email, is at fault. Not all come back in the same second."""
         due = paused_until + LONGEST_SPREAD * self._chance()
-        turn = record.turn and replace(record.turn, permit_at=None)
+        turn = _without_permit(record)
         return replace(record, next_attempt_at=due, waits_for_provider=True, turn=turn, updated_at=self._clock())
 
     async def _wait(self, stored: StoredEmail, record: EmailRecord, paused_until: datetime) -> None:
@@ -304,6 +306,10 @@ class Delivery:
 def _promised(record: EmailRecord, turn: Turn | None) -> EmailRecord:
     """The email with what the limits have just promised to it."""
     return replace(record, turn=turn)
+
+
+def _without_permit(record: EmailRecord) -> Turn | None:
+    return record.turn and replace(record.turn, permit_at=None)
 
 
 def _stays_counted(settled: EmailRecord) -> bool:

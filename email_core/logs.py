@@ -9,7 +9,7 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 def where(error: BaseException) -> str:
-    """`KeyError at mime.py:12 build_mime < outbox.py:80 prepare; from ValueError at ...`: innermost call first."""
+    """`KeyError at mime.py:12 build_mime < composer.py:80 prepare; from ValueError at ...`: innermost call first."""
     told: list[str] = []
     link: BaseException | None = error
     while link is not None and len(told) < 5:

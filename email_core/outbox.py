@@ -196,6 +196,7 @@ class Outbox:
             return await self._let_go(stored, marked)
         record = marked.after(Event.CONFIRM, now)
         await self._emails.end(stored, record)
+        await self._throttle.give_back(stored.record)  # who was counted for the try that it was held back from
         return record
 
     async def _ring(self, stored: StoredEmail, delay: timedelta) -> None:

@@ -93,7 +93,7 @@ class SharedWindows:
         self._kept: dict[str, _Kept] = {}
         self._usual_losses: defaultdict[str, float] = defaultdict(float)  # of races, until a write is done
         self._told: Counter[str] = Counter()  # places that no window tells of yet
-        self._writings: set[asyncio.Task[None]] = set()
+        self._writings: dict[str, asyncio.Task[None]] = {}
         self._in_flight: dict[str, tuple[int, str]] = {}  # so many of them a write tells of that may be done already
         self._seen: dict[str, _Seen] = {}
         self._asks: GroupCommit[tuple[str, Ask | _Unused | None], Answer | None] = GroupCommit(self._answer_all, _fits)
@@ -114,19 +114,22 @@ class SharedWindows:
         if place is None:
             return None
         self._told[account] += 1
-        if self._told[account] == 1 or not is_alone:
-            writing = asyncio.create_task(self._write_told(account))
-            self._writings.add(writing)  # the loop keeps only a weak reference
-            writing.add_done_callback(self._writings.discard)
+        if account not in self._writings:
+            self._writings[account] = asyncio.create_task(self._write_told(account))
         return place
 
     async def written(self) -> None:
         """Returns when what was told is written, or could not be."""
-        await asyncio.gather(*self._writings)
+        await asyncio.gather(*self._writings.values())
 
     async def _write_told(self, account: str) -> None:
-        with suppress(StorageUnavailable):  # it is written with what is written next
-            await self._asks.write(account, (account, None))
+        """All of it, with what is told while it is written. What cannot be is written with what is written next."""
+        try:
+            with suppress(StorageUnavailable):
+                while self._told[account] > 0:
+                    await self._asks.write(account, (account, None))
+        finally:
+            del self._writings[account]
 
     async def _latest(self, account: str) -> Window:
         before = self._kept[account]

@@ -23,7 +23,7 @@ from email_core.providers.base import OutcomeKind
 from email_core.record import Attempt, EmailRecord, Mode, Turn
 from email_core.sending_limits import SendingLimits, sending_limits, sending_mailbox
 from email_core.shared_windows import SharedWindows, WindowStore
-from email_core.throttling import DAY, MINUTE, Answer, Ask
+from email_core.throttling import DAY, MINUTE, Answer, Ask, Window
 from email_core.window_book import turn_of, usage
 
 AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
@@ -200,14 +200,23 @@ class Throttle:
         return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - self._turn_ahead(limit))))
 
     async def census(self, providers: Iterable[str]) -> LineCensus:
-        """To count in who waits behind their limits."""
-        limited = [name for name in providers if sending_limits(self._parameters, name).per_minute]
-        return LineCensus({name: await self._minutes.window(name) for name in limited})
+        """To count in who waits behind their limits: those whose window can be read."""
+        windows: dict[str, Window] = {}
+        for name in providers:
+            if sending_limits(self._parameters, name).per_minute:
+                try:
+                    windows[name] = await self._minutes.window(name)
+                except StorageUnavailable as error:
+                    logger.warning("who waits for provider %s is not counted: %s", name, where(error))
+        return LineCensus(windows)
 
     async def recount(self, census: LineCensus) -> None:
         """Told when all were counted."""
         for provider, counted in census.counted().items():
-            await self._minutes.recount(provider, counted)
+            try:
+                await self._minutes.recount(provider, counted)
+            except StorageUnavailable as error:
+                logger.warning("who waits for provider %s is not told: %s", provider, where(error))
 
     def _limits(self, record: EmailRecord) -> SendingLimits:
         if record.mode is Mode.INTERACTIVE:
@@ -317,6 +326,7 @@ class Throttle:
                 weight=len(record.open_recipients),
                 gives_back=DAY.at(turn.counted_at) if turn.counted_at else None,
                 first=True,
+                now_or_never=True,  # nobody waits in a line for a day
             ),
         )
         counted_at, now = DAY.start(got.tick), self._clock()

@@ -908,6 +908,20 @@ async def test_what_takes_long_before_the_hand_over_is_done_before_its_moment(sl
     assert began == [NOON + timedelta(seconds=5)]
 
 
+async def test_moment_of_mail_that_is_parked_as_the_distributor_was_switched_off_is_given_back():
+    world = World(parameters=Parameters(**STRICT))
+    for _ in range(3):
+        await world.delivery._throttle.admit(email(world.clock()))
+    bell = await world.keep(email(world.clock()))
+    await world.delivery.answer(bell)  # deferred: its moment is a minute off
+    assert await reserved(world) == 4
+    await world.switch.write(DistributorState(enabled=False), None)
+    world.clock.advance(seconds=10)
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.parked, record.turn.permit_at, await reserved(world)) == (True, None, 3)
+
+
 async def test_pause_that_begins_while_the_content_is_read_holds_the_email_back():
     world = World(parameters=Parameters(**STRICT))
     content = world.emails.content

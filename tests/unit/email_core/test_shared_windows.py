@@ -221,6 +221,28 @@ async def test_process_that_is_surely_alone_tells_places_without_any_request(wor
     assert (numbers, world.requests()) == (list(range(30, 46)), ["write"])
 
 
+async def test_places_that_are_told_while_others_are_written_are_written_too(world):
+    instance = world.instance()
+    await line_behind(instance)
+    world.clock.now += CACHED_FOR
+    await instance.ask("smtp", ASK)
+    await instance.written()
+    write, may_write = world.store.write, asyncio.Event()
+
+    async def slow(*args):
+        await may_write.wait()
+        return await write(*args)
+
+    world.store.write = slow
+    first = await instance.ask("smtp", ASK)
+    await asyncio.sleep(0)
+    last = [await instance.ask("smtp", ASK) for _ in range(5)][-1]
+    may_write.set()
+    await instance.written()
+    assert last.number == first.number + 5
+    assert (await world.instance().ask("smtp", ASK)).number == last.number + 1
+
+
 async def test_place_that_cannot_be_written_is_told_and_written_with_the_next(world):
     instance = world.instance()
     await line_behind(instance)

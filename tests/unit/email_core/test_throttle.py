@@ -530,3 +530,12 @@ async def test_status_tells_the_limit_and_where_it_stands():
 
 async def test_status_of_a_provider_without_a_limit():
     assert await World().throttle.status("smtp") == ThrottleStatus(limit=0, in_force=0)
+
+
+async def test_line_that_cannot_be_counted_stops_no_sweep():
+    world = World(**STRICT)
+    await world.admitted(100)
+    census = await world.throttle.census(["smtp"])
+    world.store.away = True
+    await world.throttle.recount(census)
+    assert (await world.instance(**STRICT).census(["smtp"])).counted() == {}
