@@ -122,7 +122,7 @@ def test_everything_ends_when_one_service_dies(project):
         os.kill(children[0], signal.SIGKILL)
         process.wait(timeout=60)
     assert process.returncode == 1
-    assert "was killed by SIGKILL" in project.output.read_text()
+    assert "ended, killed by SIGKILL" in project.output.read_text()
     assert [child for child in children if group_lives(child)] == []
 
 
