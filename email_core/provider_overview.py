@@ -17,7 +17,7 @@ from email_core.providers.features import Features
 from email_core.providers.known import KNOWN
 from email_core.record import EmailRecord, Mode
 from email_core.sending_limits import limit_warnings
-from email_core.throttle import Throttle, ThrottleStatus
+from email_core.throttle import DayStatus, Throttle, ThrottleStatus
 
 DISTRIBUTOR_IS_OFF = "the distributor is switched off"
 RUNS_ARE_OVER = "the distributor's last run is over"
@@ -47,6 +47,7 @@ class ProviderStatus:
     interactive: bool
     pause: Pause | None
     throttle: ThrottleStatus
+    day: DayStatus
     warnings: tuple[str, ...]
 
     @property
@@ -86,6 +87,7 @@ class ProviderOverview:
             interactive=provider is not None and self._parameters.is_interactive(known.name),
             pause=await pause_of(provider, self._pauses, self._clock()) if provider else None,
             throttle=await self._throttle.status(known.name),
+            day=await self._throttle.day_status(known.name),
             warnings=(*(provider.warnings if provider else ()), *limit_warnings(self._parameters, known.name)),
         )
 

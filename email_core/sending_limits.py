@@ -34,10 +34,9 @@ def sending_limits(parameters: Parameters, provider: str) -> SendingLimits:
     return SendingLimits(per_minute, a_day)
 
 
-def sending_mailbox(parameters: Parameters, provider: str, sender: str) -> str:
-    """The mailbox whose recipients batch mail counts for: the account's that it goes through, whoever it is from."""
-    account = parameters.smtp_user_name if provider == "smtp" else parameters.batch_mailbox_of(provider)
-    return (account or sender).casefold()
+def sending_account(parameters: Parameters, provider: str) -> str:
+    """The one mailbox that all batch mail goes through, whoever it is from. Empty: each goes through its sender's."""
+    return parameters.smtp_user_name if provider == "smtp" else parameters.batch_mailbox_of(provider)
 
 
 def limit_warnings(parameters: Parameters, provider: str) -> list[str]:

@@ -21,7 +21,7 @@ from email_core.message import Importance
 from email_core.parameters import Parameters
 from email_core.providers.base import OutcomeKind
 from email_core.record import Attempt, EmailRecord, Mode, Turn
-from email_core.sending_limits import SendingLimits, sending_limits, sending_mailbox
+from email_core.sending_limits import SendingLimits, sending_account, sending_limits
 from email_core.shared_windows import SharedWindows, WindowStore
 from email_core.throttling import DAY, MINUTE, Answer, Ask, Window
 from email_core.window_book import turn_of, usage
@@ -61,6 +61,17 @@ class ThrottleStatus:
     used_last_minute: int = 0
     reserved_ahead: int = 0
     in_line: int = 0
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayStatus:
+    """The same of the recipients a day of the mailbox that all batch mail goes through. None but for the limit: there
+    is no limit, or each mailbox that mail is from has its own."""
+
+    limit: int
+    used_last_day: int | None = None
+    reserved_ahead: int | None = None
     next_at: datetime | None = None
 
 
@@ -182,6 +193,14 @@ class Throttle:
             in_line=seen.in_line,
             next_at=seen.next_at,
         )
+
+    async def day_status(self, provider: str) -> DayStatus:
+        limit = sending_limits(self._parameters, provider).recipients_per_day
+        mailbox = sending_account(self._parameters, provider)
+        if not limit or not mailbox:
+            return DayStatus(limit=limit)
+        seen = usage(await self._days.window(_account(provider, mailbox)), limit, self._clock(), DAY)
+        return DayStatus(limit=limit, used_last_day=seen.used, reserved_ahead=seen.ahead, next_at=seen.next_at)
 
     async def brought_forward(self, record: EmailRecord) -> EmailRecord:
         """An email that waits far back in the line, due when its turn is likely to come by now: a limit may have been
@@ -344,9 +363,12 @@ class Throttle:
         return counted_at is not None and DAY.is_valid(DAY.at(counted_at), self._clock())
 
     def _mailbox(self, record: EmailRecord) -> str:
-        """The account of a sending mailbox: its address is told to nobody."""
-        address = sending_mailbox(self._parameters, record.provider, record.sender.address)
-        return f"{record.provider}-{hashlib.sha256(address.encode()).hexdigest()[:24]}"
+        return _account(record.provider, sending_account(self._parameters, record.provider) or record.sender.address)
+
+
+def _account(provider: str, mailbox: str) -> str:
+    """Under which a sending mailbox's recipients are counted: its address is told to nobody."""
+    return f"{provider}-{hashlib.sha256(mailbox.casefold().encode()).hexdigest()[:24]}"
 
 
 def _turn(limit: int) -> timedelta:

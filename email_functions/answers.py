@@ -333,6 +333,16 @@ class Limit(TypedDict):
     next_at: Time | None
 
 
+class DayLimit(TypedDict):
+    """Of the mailbox that all batch mail goes through. `recipients_per_day`: 0 means none. The others are null where
+    there is no limit, or where each mailbox that mail is from has its own."""
+
+    recipients_per_day: int
+    used_last_day: int | None
+    reserved_ahead: int | None
+    next_at: Time | None
+
+
 class Provider(TypedDict):
     name: str
     configured: bool
@@ -341,6 +351,7 @@ class Provider(TypedDict):
     interactive: bool
     paused: Pause | None
     limit: Limit
+    day_limit: DayLimit
     warnings: list[str]
     features: dict[str, Any]
 

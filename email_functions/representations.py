@@ -22,7 +22,7 @@ from email_core.provider_overview import Pause, ProviderStatus
 from email_core.record import MARKED_AS_SENT, EmailRecord
 from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
-from email_core.throttle import ThrottleStatus
+from email_core.throttle import DayStatus, ThrottleStatus
 from email_core.users import User, UserOptions
 from email_functions import answers
 
@@ -214,6 +214,7 @@ def provider(status: ProviderStatus) -> answers.Provider:
         "interactive": status.interactive,
         "paused": _pause(status.pause) if status.pause else None,
         "limit": _limit(status.throttle),
+        "day_limit": _day_limit(status.day),
         "warnings": list(status.warnings),
         "features": asdict(status.features),
     }
@@ -244,6 +245,15 @@ def _limit(status: ThrottleStatus) -> answers.Limit:
         "used_last_minute": status.used_last_minute,
         "reserved_ahead": status.reserved_ahead,
         "in_line": status.in_line,
+        "next_at": _time(status.next_at),
+    }
+
+
+def _day_limit(status: DayStatus) -> answers.DayLimit:
+    return {
+        "recipients_per_day": status.limit,
+        "used_last_day": status.used_last_day,
+        "reserved_ahead": status.reserved_ahead,
         "next_at": _time(status.next_at),
     }
 

@@ -19,6 +19,7 @@ from email_core.throttle import (
     MOST_PROMISED,
     NEAR,
     RACES,
+    DayStatus,
     Deferral,
     Throttle,
     ThrottleStatus,
@@ -530,6 +531,39 @@ async def test_status_tells_the_limit_and_where_it_stands():
 
 async def test_status_of_a_provider_without_a_limit():
     assert await World().throttle.status("smtp") == ThrottleStatus(limit=0, in_force=0)
+
+
+# parameters, provider -> how many of ten recipients its one mailbox has promised today, and ahead
+ONE_MAILBOX = [
+    ({"smtp_user_name": "Batch@contoso.com"}, "smtp", (8, 4)),
+    ({"graph_batch_mailbox": "batch@contoso.com"}, "graph", (8, 4)),
+    ({"graph_batch_mailbox": "batch@contoso.com", "smtp_user_name": "batch@contoso.com"}, "smtp", (0, 0)),
+]
+
+
+@pytest.mark.parametrize(("parameters", "seen", "promised"), ONE_MAILBOX)
+async def test_status_tells_the_recipients_a_day_of_the_one_mailbox_of_a_provider(parameters, seen, promised):
+    world = World(**DAILY, **parameters)
+    provider = "graph" if "graph_batch_mailbox" in parameters else "smtp"
+    await world.admitted(3, to=FOUR, provider=provider)
+    used, ahead = promised
+    status = await world.throttle.day_status(seen)
+    assert status == DayStatus(limit=10, used_last_day=used, reserved_ahead=ahead, next_at=NOON)  # one has room yet
+
+
+async def test_status_tells_when_a_next_recipient_can_go_where_the_day_is_full():
+    world = World(**DAILY, smtp_user_name="batch@contoso.com")
+    await world.admitted(10)
+    assert (await world.throttle.day_status("smtp")).next_at == NOON + 25 * HOUR
+
+
+@pytest.mark.parametrize(("parameters", "limit"), [({"smtp_user_name": "batch@contoso.com"}, 0), (DAILY, 10)])
+async def test_only_the_limit_a_day_is_told_where_there_is_none_or_each_sender_has_its_own(parameters, limit):
+    world = World(**parameters)
+    await world.admitted(3)
+    asked = world.store.requests
+    assert await world.throttle.day_status("smtp") == DayStatus(limit=limit)
+    assert world.store.requests == asked
 
 
 async def test_line_that_cannot_be_counted_stops_no_sweep():

@@ -42,9 +42,23 @@ async def test_limit_is_told_with_what_was_used_and_what_waits():
     assert (limit, waits) == ({"per_minute": 2, "in_force": 2, "used_last_minute": 2}, 3)
 
 
+async def test_limit_a_day_is_told_with_what_the_mailbox_has_used_and_not_with_its_address():
+    with open_doors(recipients_per_day_limit=2, smtp_user_name="batch@contoso.com") as doors:
+        for _ in range(3):
+            await (await subsystem()).throttle.admit(email(datetime.now(UTC)))
+        answer = await smtp(doors)
+    limit = answer["day_limit"]
+    assert limit.pop("next_at").endswith("Z")
+    assert limit == {"recipients_per_day": 2, "used_last_day": 2, "reserved_ahead": 1}
+    assert "batch@" not in str(answer)
+
+
 async def test_provider_without_a_limit_has_none(doors):
-    limit = (await smtp(doors))["limit"]
+    answer = await smtp(doors)
+    limit = answer["limit"]
     assert (limit["per_minute"], limit["used_last_minute"], limit["next_at"]) == (0, 0, None)
+    unknown = {"used_last_day": None, "reserved_ahead": None, "next_at": None}
+    assert answer["day_limit"] == {"recipients_per_day": 0, **unknown}
 
 
 async def test_limit_of_a_provider_that_limits_itself_is_warned_of():
