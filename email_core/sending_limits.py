@@ -8,6 +8,11 @@ from email_core.providers.smtp.settings import PRESETS
 EXCHANGE_ONLINE_HOSTS = frozenset({"smtp.office365.com"})
 EXCHANGE_ONLINE_A_MINUTE = 30  # messages of a mailbox (facts/smtp.md)
 EXCHANGE_ONLINE_A_DAY = 10_000  # recipients of a mailbox
+SENDING_ACCOUNTS = {  # the parameter that names the one mailbox that all batch mail goes through, where there is one
+    "smtp": "smtp_user_name",
+    "graph": "graph_batch_mailbox",
+    "exchange": "exchange_batch_mailbox",
+}
 LIMIT_THEMSELVES = {"graph": "Microsoft Graph", "exchange": "Exchange"}
 
 
@@ -36,7 +41,14 @@ def sending_limits(parameters: Parameters, provider: str) -> SendingLimits:
 
 def sending_account(parameters: Parameters, provider: str) -> str:
     """The one mailbox that all batch mail goes through, whoever it is from. Empty: each goes through its sender's."""
-    return parameters.smtp_user_name if provider == "smtp" else parameters.batch_mailbox_of(provider)
+    return str(getattr(parameters, SENDING_ACCOUNTS.get(provider, ""), ""))
+
+
+def sending_mailbox_in_words(parameters: Parameters, provider: str) -> str:
+    """Where its address stands, not the address: the log has these words too."""
+    if not sending_account(parameters, provider):
+        return "the From address's mailbox"
+    return f"the mailbox in {SENDING_ACCOUNTS[provider]}"
 
 
 def limit_warnings(parameters: Parameters, provider: str) -> list[str]:

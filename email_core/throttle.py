@@ -21,7 +21,7 @@ from email_core.message import Importance
 from email_core.parameters import Parameters
 from email_core.providers.base import OutcomeKind
 from email_core.record import Attempt, EmailRecord, Mode, Turn
-from email_core.sending_limits import SendingLimits, sending_account, sending_limits
+from email_core.sending_limits import SendingLimits, sending_account, sending_limits, sending_mailbox_in_words
 from email_core.shared_windows import SharedWindows, WindowStore
 from email_core.throttling import DAY, MINUTE, Answer, Ask, Window
 from email_core.window_book import turn_of, usage
@@ -351,11 +351,13 @@ class Throttle:
         counted_at, now = DAY.start(got.tick), self._clock()
         if counted_at <= now:
             return replace(turn, counted_at=counted_at)
-        waits = Turn(limit=_in_words(limits), counted_at=counted_at if got.reserved else None, deferrals=turn.deferrals)
+        limit = f"{_a_day(limits)} of {sending_mailbox_in_words(self._parameters, record.provider)}"
+        waits = Turn(limit=limit, counted_at=counted_at if got.reserved else None, deferrals=turn.deferrals)
         return Deferral(counted_at + SPREAD * self._chance(), waits)
 
     def _waits_for_a_former_day_limit(self, turn: Turn, limits: SendingLimits) -> bool:
-        return turn.counted_at is not None and turn.counted_at > self._clock() and turn.limit != _in_words(limits)
+        waits = turn.counted_at is not None and turn.counted_at > self._clock()
+        return waits and not turn.limit.startswith(_a_day(limits))
 
     def _is_counted(self, record: EmailRecord) -> bool:
         """Whether its recipients are counted already for this attempt: it was deferred since, or reached nobody."""
@@ -376,8 +378,8 @@ def _turn(limit: int) -> timedelta:
     return MINUTE.span * MINUTE.tick / limit
 
 
-def _in_words(limits: SendingLimits) -> str:
-    return f"{limits.recipients_per_day} recipients a day of the sending mailbox"
+def _a_day(limits: SendingLimits) -> str:
+    return f"{limits.recipients_per_day} recipients a day"
 
 
 def says_too_much(attempt: Attempt) -> bool:

@@ -384,10 +384,17 @@ async def test_email_deferred_to_another_day_is_sent_then_without_counting_again
     world = World(**DAILY)
     await world.admitted(2, to=FOUR)
     record = await world.deferred(email(to=FOUR))
-    assert record.deferred == "deferred once by the limit of 10 recipients a day of the sending mailbox"
+    assert record.deferred == "deferred once by the limit of 10 recipients a day of the From address's mailbox"
     asked = world.store.requests
     assert isinstance(await world.comes_back(record), Turn)
     assert world.store.requests == asked
+
+
+async def test_email_deferred_to_another_day_says_which_mailbox_without_its_address():
+    world = World(**DAILY, smtp_user_name="batch@contoso.com")
+    await world.admitted(2, to=FOUR)
+    record = await world.deferred(email(to=FOUR))
+    assert record.turn.limit == "10 recipients a day of the mailbox in smtp_user_name"
 
 
 async def test_full_day_is_found_out_before_a_permit_is_asked():
