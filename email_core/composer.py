@@ -2,7 +2,8 @@
 here: that is `outbox`'s."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from email_core.choice_of_sender import sender_for
 from email_core.delivery_state import Status
 from email_core.draft_file import DraftFile, draft_of_message
 from email_core.email_id import SHARDS, created_at, new_email_id
-from email_core.errors import EmailTooLarge, FieldProblem, InvalidEmail
+from email_core.errors import EmailSubsystemError, EmailTooLarge, FieldProblem, InvalidEmail
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
 from email_core.order import Behalf, Order
@@ -124,22 +125,21 @@ class Composer:
 
     def _built(self, message: Message, order: Order, behalf: Behalf) -> PreparedEmail:
         now, email_id = self._new_email()
-        _check_recipients("/to", message.to, message.cc, message.bcc)
-        self._check_size(message.least_size)
-        choice = choose(message.sender, order, behalf, self._providers, self._parameters)
+        with _all_at_once(*_of_recipients("/to", message.to, message.cc, message.bcc), *_of_times(order, now)):
+            self._check_size(message.least_size)
+            choice = choose(message.sender, order, behalf, self._providers, self._parameters)
         message = replace(message, sender=choice.sender)
         return self._prepared(build_mime(message, email_id, now), email_id, order, choice)
 
     def _adopted(self, raw: bytes, order: Order, behalf: Behalf) -> PreparedEmail:
         now, email_id = self._new_email()
         finished = adopt_mime(raw, email_id, now)
-        _check_recipients("/To", finished.to, finished.cc, finished.bcc)
-        choice = choose_for_mime(finished.sender, order, behalf, self._providers, self._parameters, finished.agents)
+        with _all_at_once(*_of_recipients("/To", finished.to, finished.cc, finished.bcc), *_of_times(order, now)):
+            choice = choose_for_mime(finished.sender, order, behalf, self._providers, self._parameters, finished.agents)
         return self._prepared(finished, email_id, order, choice)
 
     def _prepared(self, finished: FinishedMessage, email_id: str, order: Order, choice: Choice) -> PreparedEmail:
         now = created_at(email_id)
-        _check_times(order, now)
         self._check_size(len(finished.mime))
         record = EmailRecord(
             id=email_id,
@@ -181,27 +181,38 @@ class Composer:
             raise EmailTooLarge(octets, self._parameters.size_limit_octets)
 
 
-def _check_recipients(pointer: str, *lists: tuple[Address, ...]) -> None:
+@contextmanager
+def _all_at_once(*problems: FieldProblem) -> Iterator[None]:
+    """With what is found to be invalid inside; all else that would stop the email there comes when it is right."""
+    try:
+        yield
+    except InvalidEmail as error:
+        raise InvalidEmail(*problems, *error.problems) from None
+    except EmailSubsystemError:
+        if not problems:
+            raise
+    if problems:
+        raise InvalidEmail(*problems)
+
+
+def _of_recipients(pointer: str, *lists: tuple[Address, ...]) -> Iterator[FieldProblem]:
     """Repeated ones count too: they stand in the record and in the headers."""
     count = sum(map(len, lists))
     if count == 0:
-        raise InvalidEmail(FieldProblem(pointer, "is empty: an email needs at least one recipient in to, cc or bcc"))
+        yield FieldProblem(pointer, "is empty: an email needs at least one recipient in to, cc or bcc")
     if count > MOST_RECIPIENTS:
         detail = f"there are {count} recipients in to, cc and bcc; at most {MOST_RECIPIENTS} go into one email"
-        raise InvalidEmail(FieldProblem(pointer, detail))
+        yield FieldProblem(pointer, detail)
 
 
-def _check_times(order: Order, now: datetime) -> None:
+def _of_times(order: Order, now: datetime) -> Iterator[FieldProblem]:
+    pointer = f"{order.pointer}expires_at"
     if order.expires_at is None:
         return
     if order.expires_at <= now:
-        raise InvalidEmail(
-            FieldProblem(f"{order.pointer}expires_at", "is in the past: give a later time, or leave it out")
-        )
-    if order.send_at is not None and order.expires_at <= order.send_at:
-        raise InvalidEmail(
-            FieldProblem(f"{order.pointer}expires_at", "is not after send_at: the email would expire unsent")
-        )
+        yield FieldProblem(pointer, "is in the past: give a later time, or leave it out")
+    elif order.send_at is not None and order.expires_at <= order.send_at:
+        yield FieldProblem(pointer, "is not after send_at: the email would expire unsent")
 
 
 class _ShardOfTheMinute:

@@ -23,6 +23,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, to_json
 
 from email_core.addresses import parse_address
+from email_core.choice_of_provider import CONFIGURED_BY, EML
 from email_core.composer import MOST_RECIPIENTS
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import Address, Attachment, Importance, Message
@@ -56,6 +57,13 @@ def _fits_header(value: str) -> str:
     if len(value) > _LONGEST_HEADER or max(map(len, value.split(" "))) > LONGEST_TOKEN:
         raise ValueError(f"is too long: at most {_LONGEST_HEADER} characters, and {LONGEST_TOKEN} without a space")
     return value
+
+
+def _is_provider(name: str) -> str:
+    """Whether it may be named, and is configured, is asked when the rest of the body is right."""
+    if name not in CONFIGURED_BY and name != EML:
+        raise ValueError(f"is no provider: there are {', '.join(CONFIGURED_BY)}")
+    return name
 
 
 HeaderName = Annotated[str, AfterValidator(_is_extra_header)]
@@ -178,7 +186,7 @@ class OrderBody(Body):
     """Batch mail is sent by the distributor within the limits; interactive mail goes at once."""
     user: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
     """A known user: From and provider come from its options."""
-    provider: Annotated[Line, Field(max_length=64)] | None = None
+    provider: Annotated[Line, AfterValidator(_is_provider)] | None = None
     """smtp, graph or exchange. Left out: by the rules."""
     send_at: Moment | None = None
     """Not before this time."""

@@ -455,8 +455,8 @@ def test_a_value_of_the_wrong_kind_is_refused(fields, pointer):
 
 
 def test_everything_wrong_is_told_at_once():
-    body = small_email(**{"from": "x", "to": ["y"], "subject": "a\nb", "mode": "fast", "surprise": 1})
-    assert set(problems(body)) == {"/from", "/to/0", "/subject", "/mode", "/surprise"}
+    body = small_email(**{"from": "x", "to": ["y"], "subject": "a\nb", "mode": "fast", "provider": "x", "surprise": 1})
+    assert set(problems(body)) == {"/from", "/to/0", "/subject", "/mode", "/provider", "/surprise"}
 
 
 def test_a_list_of_100_000_addresses_is_refused_at_once():

@@ -166,6 +166,8 @@ PAST, FUTURE = "2020-01-01T00:00:00Z", "2199-01-01T00:00:00Z"
         ),
         ({"from": None}, ["/from"]),
         ({"from": None, "user": "nobody"}, ["/user"]),
+        ({"to": [], "expires_at": PAST, "provider": "graph"}, ["/to", "/expires_at", "/provider"]),
+        ({"to": [], "expires_at": PAST, "from": None}, ["/to", "/expires_at", "/from"]),
         ({"metadata": {"order": "a\nb"}}, ["/metadata/order"]),
     ],
 )
@@ -231,6 +233,12 @@ async def test_mail_over_the_limit_is_refused_with_both_sizes(kind):
     assert (answer.status, answer.json["limit"]) == (413, 1024 * 1024)
     assert answer.json["size"] > 1024 * 1024
     assert doors.nothing_happened
+
+
+async def test_fields_are_to_be_mended_before_the_size():
+    with open_doors(attachment_size_limit=0) as doors:
+        answer = await doors.post("/api/emails", small_email(to=[], expires_at=PAST))
+    assert (answer.status, answer.pointers) == (422, ["/to", "/expires_at"])
 
 
 async def test_mail_up_to_the_limit_is_taken():
