@@ -217,7 +217,7 @@ def _of_times(order: Order, now: datetime) -> Iterator[FieldProblem]:
 
 class _ShardOfTheMinute:
     """One process keeps to one shard for a minute: emails accepted together are neighbours, and can be written
-    together, while many processes spread over all shards (DESIGN.md, "Storage")."""
+    together, while many processes spread over all shards."""
 
     def __init__(self) -> None:
         self._minute = -1

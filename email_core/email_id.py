@@ -1,8 +1,8 @@
 """The id of an email sorts newest first and tells its partition, so that a point read needs only the id.
 
 `8236207412345-03-k3j9x2m4pqrs` is inverted milliseconds, shard (hexadecimal), random. The partition key is the
-inverted day and the shard: emails of one day are spread over `SHARDS` partitions, and an id keeps the shard it was
-given when that number changes (DESIGN.md, "Storage").
+inverted day and the shard: emails of one day are spread over `SHARDS` partitions, as one takes only so many requests a
+second, and an id keeps the shard it was given when that number changes.
 """
 
 import re

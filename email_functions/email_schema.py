@@ -1,4 +1,5 @@
-"""An email as a caller hands it over: the shapes of API.md, checked by pydantic, turned into the core's own values.
+"""An email as a caller hands it over: the shapes of docs/reference/api.md, checked by pydantic, turned into the core's
+own values.
 
 Every problem is reported with a JSON pointer, all of them at once, in words that say what to do.
 """

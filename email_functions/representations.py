@@ -1,4 +1,4 @@
-"""What a caller gets to see: the JSON of an email, as API.md has it."""
+"""What a caller gets to see: the JSON of an email, as docs/reference/api.md has it."""
 
 from collections.abc import Sequence
 from dataclasses import Field, asdict
