@@ -76,11 +76,14 @@ class Delivery:
         if doorbell.stored is not None:
             try:
                 return await self._deliver(doorbell.stored)
-            except LostRace:
-                pass  # the email has changed since it rang: the table knows better
+            except LostRace:  # the email has changed since it rang: the table knows better
+                if doorbell.stored.record.status is Status.SENDING:
+                    return _ended_quietly(doorbell.email_id, "the worker whose lease it waited for went on")
         stored = await self._emails.get(doorbell.email_id)
         if stored is None:
             return _ended_quietly(doorbell.email_id, "there is no such email")
+        if doorbell.stored is not None and (lease := _rest_of_lease(stored.record, self._clock())):
+            return await self._ring_after(lease, stored)
         try:
             return await self._deliver(stored)
         except LostRace:
@@ -96,6 +99,12 @@ class Delivery:
             return await self._put_aside(stored)
         except LostRace:
             return _ended_quietly(doorbell.email_id, "somebody is at work on it")
+
+    async def _ring_after(self, lease: timedelta, stored: StoredEmail) -> None:
+        """The claim may have been made for this very doorbell, and only the answer to it was lost: then nobody sends
+        the email. What rings after the lease carries the claim: by that it is known, and never leads to another one."""
+        await self._doorbells.ring(Doorbell.of(stored), lease + EARLY)
+        _ended_quietly(stored.record.id, "it is Sending, and another one rings when the lease is over")
 
     async def _put_aside(self, stored: StoredEmail) -> None:
         now = self._clock()
@@ -339,6 +348,13 @@ def _can_be_claimed(record: EmailRecord, now: datetime) -> bool:
     if record.status is Status.UNSENT:
         return not record.held
     return record.status is Status.SENDING and record.lease_until is not None and record.lease_until <= now
+
+
+def _rest_of_lease(record: EmailRecord, now: datetime) -> timedelta | None:
+    """None where no worker has it."""
+    if record.status is not Status.SENDING or record.lease_until is None or record.lease_until <= now:
+        return None
+    return record.lease_until - now
 
 
 def _ended_quietly(email_id: str, reason: str) -> None:

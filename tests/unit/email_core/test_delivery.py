@@ -259,11 +259,82 @@ async def test_claimed_email_is_left_to_its_worker_until_the_lease_is_over():
     stored = await world.emails.get(record.id)
     await world.emails.update(stored, record.after(Event.CLAIM, NOON, claims=1, lease_until=NOON + LEASE))
     await world.delivery.answer(bell)
-    assert world.provider.submissions == []
+    assert (world.provider.submissions, world.doorbells.rung) == ([], [])
     world.clock.advance(seconds=LEASE.total_seconds())
     await world.delivery.answer(bell)
     assert (await world.record(bell)).status is Status.SENT
     assert (await world.record(bell)).claims == 2
+
+
+async def carrying(world: World, record: EmailRecord) -> Doorbell:
+    """The doorbell of a new email, as it was rung when that was accepted."""
+    await world.keep(record)
+    return Doorbell.of(await world.emails.get(record.id))
+
+
+async def claimed_meanwhile(world: World) -> tuple[Doorbell, Doorbell]:
+    """A second doorbell of an email that a worker has claimed is answered: the email's own, and what rings then."""
+    bell = await carrying(world, record := email())
+    claim = record.after(Event.CLAIM, NOON, claims=1, lease_until=NOON + LEASE)
+    await world.emails.update(bell.stored, claim)
+    await world.delivery.answer(bell)
+    ((after_lease, delay),) = world.doorbells.rung
+    assert delay == LEASE + EARLY
+    world.doorbells.rung.clear()
+    return bell, after_lease
+
+
+async def test_email_whose_claim_was_written_and_not_answered_is_sent_when_the_lease_is_over():
+    world = World(DELIVERED)
+    bell = await carrying(world, email())
+    update = world.emails.update
+
+    async def answer_is_lost(stored, record):
+        await update(stored, record)
+        raise StorageUnavailable("claim")
+
+    world.emails.update = answer_is_lost
+    with pytest.raises(StorageUnavailable):
+        await world.delivery.answer(bell)
+    world.emails.update = update
+    await world.delivery.answer(bell)  # the host shows it again
+    ((after_lease, delay),) = world.doorbells.rung
+    assert (world.provider.submissions, delay) == ([], (await world.record(bell)).lease_until + EARLY - NOON)
+    world.clock.now += delay
+    await world.delivery.answer(after_lease)
+    record = await world.record(bell)
+    assert (record.status, [one.outcome for one in record.attempts]) == (Status.SENT, ["unconfirmed", "delivered"])
+
+
+# what the worker wrote before its lease was over
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (Event.RETURN, {"next_attempt_at": NOON + LEASE}),
+        (Event.RETURN, {"next_attempt_at": NOON + 2 * LEASE}),
+        (Event.SEND, {}),
+    ],
+)
+async def test_doorbell_after_the_lease_ends_quietly_where_the_worker_went_on(event, changes):
+    world = World()
+    bell, after_lease = await claimed_meanwhile(world)
+    stored = await world.emails.get(bell.email_id)
+    done = stored.record.after(event, NOON, **changes)
+    await (world.emails.end if done.ended else world.emails.update)(stored, done)
+    world.clock.now += LEASE + EARLY
+    await world.delivery.answer(after_lease)
+    assert (world.provider.submissions, world.doorbells.rung) == ([], [])
+
+
+async def test_doorbell_after_the_lease_never_leads_to_another_one():
+    world = World()
+    bell, after_lease = await claimed_meanwhile(world)
+    await world.delivery.answer(after_lease)  # too early
+    stored = await world.emails.get(bell.email_id)
+    await world.emails.update(stored, replace(stored.record, claims=2, lease_until=NOON + 2 * LEASE))
+    world.clock.now += LEASE + EARLY
+    await world.delivery.answer(after_lease)  # another worker has claimed it since
+    assert (world.provider.submissions, world.doorbells.rung) == ([], [])
 
 
 async def test_loser_of_the_claim_sends_nothing():
