@@ -5,6 +5,7 @@ import azure.functions as func
 from email_functions import representations
 from email_functions.door import Call, door
 from email_functions.http_emails import accepted
+from email_functions.idempotency_key import refuse_key
 from email_functions.problems import json_response
 
 blueprint = func.Blueprint()
@@ -18,6 +19,7 @@ async def cancel_email(call: Call) -> func.HttpResponse:
 
 @door(blueprint)
 async def resend_email(call: Call) -> func.HttpResponse:
+    refuse_key(call.req.headers)
     return accepted(await call.mail.resend(call["id"]))
 
 

@@ -116,6 +116,13 @@ async def test_key_that_is_none_is_refused(doors, key):
     assert doors.nothing_happened
 
 
+async def test_resend_takes_no_key(doors):
+    ended = (await doors.accepted())["links"]
+    await doors.post(ended["cancel"])
+    answer = await doors.post(f"{ended['self']}/resend", idempotency_key="a")
+    assert (answer.status, answer.pointers, len(doors.emails.inserted)) == (422, ["Idempotency-Key"], 1)
+
+
 async def test_batch_takes_no_key(doors):
     answer = await doors.post("/api/email-batches", {"emails": [small_email()]}, idempotency_key="a")
     assert (answer.status, answer.pointers) == (422, ["Idempotency-Key"])
