@@ -67,6 +67,7 @@ def _is_provider(name: str) -> str:
     return name
 
 
+ProviderName = Annotated[Line, AfterValidator(_is_provider)]
 HeaderName = Annotated[str, AfterValidator(_is_extra_header)]
 HeaderValue = Annotated[Line, AfterValidator(_fits_header)]
 
@@ -187,7 +188,7 @@ class OrderBody(Body):
     """Batch mail is sent by the distributor within the limits; interactive mail goes at once."""
     user: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
     """A known user: From and provider come from its options."""
-    provider: Annotated[Line, AfterValidator(_is_provider)] | None = None
+    provider: ProviderName | None = None
     """smtp, graph or exchange. Left out: by the rules."""
     send_at: Moment | None = None
     """Not before this time."""

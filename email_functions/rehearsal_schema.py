@@ -1,19 +1,16 @@
 """What an administrator says of a test email."""
 
-from typing import Annotated
-
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from email_core.message import Address
-from email_functions.email_schema import AddressBody
-from email_functions.field_types import Line
+from email_functions.email_schema import AddressBody, ProviderName
 from email_functions.validation import Body, from_json
 
 
 class RehearsalBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"provider": "smtp", "to": "you@example.com"}]})
 
-    provider: Annotated[Line, Field(min_length=1, max_length=64)]
+    provider: ProviderName
     """smtp, graph or exchange, where it is configured."""
     to: AddressBody
     """Who gets the test email."""
