@@ -35,6 +35,7 @@ MOST_MISSES = 3  # moments in a row, while a worker has an email
 NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a doorbell may be early by 2 s
 MOST_PROMISED = 100  # emails; behind them there is the line
 SHORTEST = timedelta(seconds=1)  # of a deferral
+SOONER = timedelta(seconds=1)  # an email's time is not changed for less
 SPREAD = timedelta(minutes=10)  # of those whose recipients are counted from the same time on
 
 logger = logging.getLogger(__name__)
@@ -204,19 +205,20 @@ class Throttle:
 
     async def brought_forward(self, record: EmailRecord) -> EmailRecord:
         """An email that waits far back in the line, due when its turn is likely to come by now: a limit may have been
-        raised, or others may have gone. One that waits for another day is due at once where that limit was changed."""
+        raised, or others may have gone. What would come sooner by less than a turn stays as it is: so much is chance.
+        One that waits for another day is due at once where that limit was changed."""
         if not record.parked or record.turn is None:
             return record
         limits, now = self._limits(record), self._clock()
         if self._waits_for_a_former_day_limit(record.turn, limits):
-            return replace(record, next_attempt_at=min(record.due_at, now))
+            return _due_sooner(record, now)
         if not record.turn.number:
             return record
         limit = limits.per_minute
         if not limit:
-            return replace(record, next_attempt_at=min(record.due_at, now))
+            return _due_sooner(record, now)
         turn_at = turn_of(await self._minutes.window(record.provider), record.turn.number, limit, now)
-        return replace(record, next_attempt_at=min(record.due_at, max(now, turn_at - self._turn_ahead(limit))))
+        return _due_sooner(record, max(now, turn_at - self._turn_ahead(limit)), by=max(SOONER, _turn(limit)))
 
     async def census(self, providers: Iterable[str]) -> LineCensus:
         """To count in who waits behind their limits: those whose window can be read."""
@@ -376,6 +378,11 @@ def _account(provider: str, mailbox: str) -> str:
 def _turn(limit: int) -> timedelta:
     """The time between two who go one after the other."""
     return MINUTE.span * MINUTE.tick / limit
+
+
+def _due_sooner(record: EmailRecord, due: datetime, by: timedelta = SOONER) -> EmailRecord:
+    """The same email where that is not sooner, or not by so much."""
+    return replace(record, next_attempt_at=due) if record.due_at - due >= by else record
 
 
 def _a_day(limits: SendingLimits) -> str:

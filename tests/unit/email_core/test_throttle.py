@@ -25,7 +25,7 @@ from email_core.throttle import (
     ThrottleStatus,
     says_too_much,
 )
-from email_core.throttling import MINUTE
+from email_core.throttling import MINUTE, Window
 from email_core.window_book import turn_of
 from tests.support.emails import NOON, Clock, email
 
@@ -322,6 +322,20 @@ async def test_parked_email_is_brought_forward_when_the_limit_is_raised():
     world.throttle = world.instance(**STRICT | {"smtp_per_minute_limit": 300})
     forward = await world.throttle.brought_forward(record)
     assert forward.next_attempt_at < NOON + timedelta(minutes=2) < record.next_attempt_at
+
+
+# the limit a minute, and by how many seconds its turn would come sooner -> whether the email does
+SOONER = [(1, 60, False), (1, 61, True), (30, 2, False), (30, 2.1, True), (600, 0.9, False), (600, 1, True)]
+
+
+@pytest.mark.parametrize(("limit", "seconds", "forward"), SOONER)
+async def test_parked_email_is_not_brought_forward_for_less_than_a_turn_and_a_second(limit, seconds, forward):
+    world = World(**STRICT | {"smtp_per_minute_limit": limit})
+    await world.store.write("smtp", Window(issued=99 * limit, served=0, moved_at=MINUTE.at(NOON)), None)
+    record = email(parked=True, turn=Turn(number=99 * limit), next_attempt_at=NOON + timedelta(days=1))
+    likely = (await world.throttle.brought_forward(record)).due_at
+    record = replace(record, next_attempt_at=likely + timedelta(seconds=seconds))
+    assert (await world.throttle.brought_forward(record)).due_at == (likely if forward else record.due_at)
 
 
 async def test_parked_email_is_due_at_once_when_the_limit_is_removed():
