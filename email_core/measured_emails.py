@@ -45,8 +45,8 @@ class MeasuredEmails:
     async def unsettled_partitions(self) -> list[str]:
         return await self._emails.unsettled_partitions()
 
-    def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
-        return self._emails.waiting(partition)
+    def waiting(self, partition: str, whole: int = 0) -> AsyncIterator[StoredEmail]:
+        return self._emails.waiting(partition, whole)
 
     async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
         return await self._emails.unsent(first_id, last_id)

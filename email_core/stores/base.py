@@ -153,8 +153,9 @@ class EmailStore(Protocol):
     async def unsettled_partitions(self) -> list[str]:
         """The partitions that may hold unsent mail, newest first: few, however long the history."""
 
-    def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
-        """A partition's unsent emails, newest first, without their content (`inline` is None)."""
+    def waiting(self, partition: str, whole: int = 0) -> AsyncIterator[StoredEmail]:
+        """A partition's unsent emails, newest first: the first `whole` of them with the content that is kept beside the
+        record, the others without (`inline` is None)."""
 
     async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
         """Those of one partition from the first to the last, both included, that are unsent, with their content. One

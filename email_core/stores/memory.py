@@ -85,10 +85,10 @@ class MemoryEmailStore:
     async def unsettled_partitions(self) -> list[str]:
         return sorted({partition_of(one.record.id) for one in self._emails.values()} - self._settled)
 
-    async def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
-        for email_id, stored in sorted(self._emails.items()):
-            if partition_of(email_id) == partition and not stored.record.ended:
-                yield replace(stored, inline=None)
+    async def waiting(self, partition: str, whole: int = 0) -> AsyncIterator[StoredEmail]:
+        rows = [one for id, one in sorted(self._emails.items()) if partition_of(id) == partition]
+        for place, stored in enumerate(one for one in rows if not one.record.ended):
+            yield stored if place < whole else replace(stored, inline=None)
 
     async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
         rows = [one for id, one in sorted(self._emails.items()) if first_id <= id <= last_id]

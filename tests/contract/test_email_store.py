@@ -315,6 +315,23 @@ async def test_update_from_the_list_leaves_the_content_unread(store):
         await store.end(updated, sent(listed.record))
 
 
+@pytest.mark.parametrize("whole", [0, 1, 3, 4, 5, 9])
+async def test_newest_emails_of_a_partition_are_listed_with_their_content(store, whole):
+    records = [email(NOON - timedelta(seconds=number)) for number in range(4)]
+    large = email(NOON - timedelta(seconds=9), size=100_000)
+    for record in records:
+        await store.insert(record, record.id.encode())
+    await store.insert(large, bytes(100_000))
+    await keep(store, email(), ended=True)
+    await keep(store, email(shard=1))
+    listed = [one async for one in store.waiting(partition_of(large.id), whole)]
+    contents = [record.id.encode() if place < whole else None for place, record in enumerate(records)]
+    assert [(one.record, one.inline) for one in listed] == [*zip(records, contents, strict=True), (large, None)]
+    await store.end(listed[-1], sent(large))
+    if whole:
+        await store.end(listed[0], sent(records[0]))
+
+
 async def test_unsent_emails_between_two_are_read_with_their_content(store):
     small = [email(NOON - timedelta(seconds=number)) for number in range(4)]
     large = email(NOON - timedelta(seconds=2, milliseconds=1), size=100_000)
@@ -487,6 +504,26 @@ async def test_purge_goes_on_where_the_service_answers_in_small_pages(storage_co
         (partition,) = await with_content(store)
         assert await store.purge_content(partition, NOON + timedelta(days=1)) == (3, False)
         assert await store.purge(partition, NOON + timedelta(days=1)) == (3, False)
+
+
+@pytest.mark.parametrize(("whole", "requests"), [(0, 1), (2, 2), (3, 1), (4, 1)])
+async def test_listing_with_content_costs_no_request_more_where_that_is_all(storage_connection, whole, requests):
+    async with storage_proxy(storage_connection) as proxy, azure_stores(proxy.connection) as (store, _):
+        for _ in range(3):
+            await store.insert(email(), MIME)
+        proxy.forget()
+        assert len([one async for one in store.waiting(partition_of(email().id), whole)]) == 3
+        assert proxy.counts == {"table query": requests}
+
+
+async def test_emails_are_listed_with_their_content_where_the_service_answers_in_small_pages(storage_connection):
+    async with azure_stores(storage_connection) as (store, _):
+        for _ in range(3):
+            await store.insert(email(), MIME)
+        query = store._emails.query_entities
+        store._emails.query_entities = lambda *args, **kwargs: query(*args, **kwargs | {"results_per_page": 1})
+        listed = [one async for one in store.waiting(partition_of(email().id), 2)]
+        assert [one.inline for one in listed] == [MIME, MIME, None]
 
 
 async def test_listed_email_is_not_ended_without_its_content(storage_connection):

@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
@@ -84,7 +85,7 @@ class AzureEmailStore:
                     entity = await self._emails.get_entity(partition_of(email_id), prefix + email_id)
                 except ResourceNotFoundError:
                     continue
-            return StoredEmail(record_of(entity), str(entity.metadata["etag"]), entity.get(CONTENT_PROPERTY))
+            return StoredEmail(record_of(entity), _etag(entity), entity.get(CONTENT_PROPERTY))
         return None
 
     async def content(self, stored: StoredEmail) -> Content:
@@ -165,25 +166,35 @@ class AzureEmailStore:
         with translated("read the partitions"):
             return await self._partitions.unsettled()
 
-    async def waiting(self, partition: str) -> AsyncIterator[StoredEmail]:
-        async for one in self._stored(partition, _UNSENT, _UNSENT[0] + ".", select=list(RECORD_PROPERTIES)):
-            yield one
+    async def waiting(self, partition: str, whole: int = 0) -> AsyncIterator[StoredEmail]:
+        """The page with content has one row more: where those without begin."""
+        first, last = _UNSENT, _UNSENT[0] + "."
+        if whole:
+            count = 0
+            async for row in self._between(partition, first, last, results_per_page=whole + 1):
+                if count == whole:
+                    first = row["RowKey"]
+                    break
+                count += 1
+                if stored := _stored(row):
+                    yield stored
+            else:
+                return
+        async for row in self._between(partition, first, last, select=list(RECORD_PROPERTIES)):
+            if stored := _stored(row):
+                yield stored
 
     async def unsent(self, first_id: str, last_id: str) -> list[StoredEmail]:
-        partition = partition_of(first_id)
-        return [one async for one in self._stored(partition, _UNSENT + first_id, _UNSENT + last_id)]
+        rows = self._between(partition_of(first_id), _UNSENT + first_id, _UNSENT + last_id)
+        return [stored async for row in rows if (stored := _stored(row))]
 
-    async def _stored(
-        self, partition: str, first: str, last: str, select: list[str] | None = None
-    ) -> AsyncIterator[StoredEmail]:
-        """The rows with these keys and those between; with their content, unless `select` leaves it out."""
+    async def _between(self, partition: str, first: str, last: str, **page: Any) -> AsyncIterator[TableEntity]:
+        """The rows with these keys and those between."""
         conditions = "PartitionKey eq @partition and RowKey ge @first and RowKey le @last"
         values = {"partition": partition, "first": first, "last": last}
         with translated("read unsent emails"):
-            async for entity in self._emails.query_entities(conditions, parameters=values, select=select):
-                record = _readable(entity)
-                if record is not None:
-                    yield StoredEmail(record, str(entity.metadata["etag"]), entity.get(CONTENT_PROPERTY))
+            async for row in self._emails.query_entities(conditions, parameters=values, **page):
+                yield row
 
     async def settle(self, partition: str) -> None:
         with translated("settle a partition"):
@@ -352,6 +363,15 @@ def _readable(entity: Mapping[str, Any]) -> EmailRecord | None:
     except (KeyError, ValueError, TypeError) as error:
         logger.error("row %s in %s cannot be read: %s", entity["RowKey"], entity["PartitionKey"], where(error))
         return None
+
+
+def _stored(entity: TableEntity) -> StoredEmail | None:
+    record = _readable(entity)
+    return None if record is None else StoredEmail(record, _etag(entity), entity.get(CONTENT_PROPERTY))
+
+
+def _etag(entity: TableEntity) -> str:
+    return str(entity.metadata["etag"])
 
 
 def _entity(prefix: str, record: EmailRecord, inline: bytes | None) -> dict[str, Any]:
