@@ -199,6 +199,7 @@ def connect(
     pauses = ProviderPauses(stores.providers, clock)
     throttle = Throttle(stores.windows, parameters, clock)
     audit = AuditLog(stores.audit, clock)
+    timer_runs = TimerRuns(stores.timers, clock)
     users = Users(store=stores.users, audit=audit, providers=frozenset(providers), parameters=parameters, clock=clock)
     composer = Composer(users=users, providers=frozenset(providers), parameters=parameters, clock=clock)
     sweeper = Sweeper(
@@ -208,6 +209,7 @@ def connect(
         providers=providers,
         pauses=pauses,
         throttle=throttle,
+        runs=timer_runs,
         clock=clock,
     )
     leftovers = Leftovers(providers)
@@ -260,7 +262,7 @@ def connect(
             clock=clock,
         ),
         users=users,
-        timer_runs=TimerRuns(stores.timers, clock),
+        timer_runs=timer_runs,
         watch=Watch(providers=providers, pauses=pauses, secrets=secrets, clock=clock),
         audit=audit,
         sign_in=sign_in or chosen_sign_in({}, stores),

@@ -20,7 +20,7 @@ from email_core.handover import Claim, Handover, Result
 from email_core.leftovers import Leftovers
 from email_core.logs import counted, where
 from email_core.parameters import Parameters
-from email_core.parking import is_far_off
+from email_core.parking import is_far_off, waits_for_its_time
 from email_core.provider_pause import ProviderPauses, ProviderState
 from email_core.providers.base import Outcome, Provider
 from email_core.record import POISONED, Attempt, EmailRecord, Turn
@@ -183,7 +183,8 @@ class Delivery:
         return settled
 
     async def _park(self, stored: StoredEmail, record: EmailRecord) -> None:
-        if not record.parked:
+        """One that was parked until its time has a doorbell by now, this one: its row says that it has none again."""
+        if not record.parked or waits_for_its_time(record):
             parked = replace(record, parked=True, turn=_without_permit(record), updated_at=self._clock())
             await self._emails.update(stored, parked)
             await self._throttle.give_back(record, waits=True)
@@ -240,6 +241,7 @@ class Delivery:
             Event.CLAIM,
             now,
             claims=record.claims + 1,
+            parked=False,
             waits_for_provider=False,
             claimed_by=secrets.token_hex(8),
             lease_until=now + LEASE + timedelta(seconds=record.size / SLOWEST_SENDING),

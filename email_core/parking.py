@@ -6,8 +6,15 @@ mail while the distributor does not send.
 
 from datetime import datetime, timedelta
 
+from email_core.record import EmailRecord
+
 HORIZON = timedelta(minutes=10)  # twice the sweeper's period: what is due sooner gets its doorbell at once
 
 
 def is_far_off(due: datetime, now: datetime) -> bool:
     return due > now + HORIZON
+
+
+def waits_for_its_time(record: EmailRecord) -> bool:
+    """Whether it was parked because it was far off. What was parked for another cause was due, or nearly."""
+    return record.parked and is_far_off(record.due_at, record.updated_at)

@@ -3,13 +3,16 @@ the history.
 
 Doorbells get lost, workers die in the middle, and some mail has no doorbell on purpose (parked: far off, or waiting
 for the distributor). The sweeper looks at every unsent email and rings where it must.
+
+What it rings because its time comes it does not write: each sweep has its stretch of time, which begins where that of
+the one before ended, and rings what is due in it. All else that it rings it marks, so that the next one knows.
 """
 
 import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -20,16 +23,19 @@ from email_core.distributor import Distributor
 from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.logs import where
-from email_core.parking import is_far_off
+from email_core.parking import is_far_off, waits_for_its_time
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
 from email_core.stores.base import INLINE_CONTENT_LIMIT, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.throttle import Throttle
+from email_core.timer_runs import LAST_SWEEP, TimerRuns
 
 OVERDUE = timedelta(minutes=5)  # how late a doorbell may be, beyond what the queue's own backlog explains
+UNSEEN = timedelta(minutes=1)  # a row so young may be missing in what is read: clocks differ, and writing takes a while
 SETTLED_AFTER = timedelta(hours=1)  # clocks differ: a day is past only then
 AT_ONCE = 32  # emails cared for side by side, so that they are read and written together
+WHOLE = 64  # the newest emails of a partition, which are listed with their content
 MOST_IN_VAIN = 64 * 1024  # octets that are read between two emails: more would cost more than one more request
 ROW_OCTETS = 2_000  # what an email weighs apart from its content
 
@@ -38,8 +44,43 @@ logger = logging.getLogger(__name__)
 
 class Care(StrEnum):
     NOTHING = "left alone"
-    RING = "rung"  # its doorbell is lost, or its time has come
+    RING = "rung"  # its time comes
+    MARK = "rung and marked"  # its doorbell is lost, or nobody was to ring it before now
     RELEASE = "released"  # its worker died: the lease is over
+    FAILURE = "not cared for"  # the storage did not do it: the next sweep sees it again
+
+
+DONE_WITH = (Care.NOTHING, Care.FAILURE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What a sweep goes by, the same for all its emails. `since`: when the last one began that cared for all mail,
+    where that is known. `sends`: the modes whose mail is sent. `releases_batch`: batch mail that waited for the
+    distributor goes. `heads`: when the doorbell at each queue's head was to ring, where it has one. `unpaused`: the
+    providers that are not paused."""
+
+    began: datetime
+    since: datetime | None = None
+    sends: frozenset[Mode] = frozenset(Mode)
+    releases_batch: bool = False
+    heads: Mapping[Mode, datetime] = field(default_factory=dict)
+    unpaused: frozenset[str] = frozenset()
+
+    def has_rung(self, record: EmailRecord) -> bool:
+        """Whether the last one did it: its stretch of time ended where this one's begins."""
+        if self.since is None or is_far_off(record.due_at, self.since):
+            return False
+        return record.updated_at <= self.since - UNSEEN
+
+    def releases(self, record: EmailRecord) -> bool:
+        """Whether it was parked as its mode was not sent, and is now: nobody was to ring it before."""
+        return (self.releases_batch and record.mode is Mode.BATCH) or not waits_for_its_time(record)
+
+    def finds_overdue(self, record: EmailRecord) -> bool:
+        """Whether its doorbell is lost: doorbells behind a queue's head are only late."""
+        rings_at = max(record.due_at, record.rung_at or record.due_at)
+        return rings_at + OVERDUE <= min(self.began, self.heads.get(record.mode, self.began))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +93,19 @@ class SweepReport:
     finished: bool
 
 
-def care_for(
-    record: EmailRecord, now: datetime, *, sends_batch: bool, heads: Mapping[Mode, datetime], holds: bool = False
-) -> Care:
-    """What one unsent email needs. `sends_batch`: parked batch mail may go. `heads`: when the doorbell at each
-    queue's head was to ring, where the queue has one: doorbells behind it are not lost, only late. `holds`: no mail is
-    sent at all. Pure."""
+def care_for(record: EmailRecord, sweep: Sweep, *, moved: bool = False) -> Care:
+    """What one unsent email needs. `moved`: it was brought forward, which its row does not say yet. Pure."""
     if record.status is Status.SENDING:
-        over = record.lease_until is not None and record.lease_until <= now
+        over = record.lease_until is not None and record.lease_until <= sweep.began
         return Care.RELEASE if over else Care.NOTHING
-    if holds or record.held or (record.mode is Mode.BATCH and not sends_batch):
+    if record.held or record.mode not in sweep.sends or is_far_off(record.due_at, sweep.began):
         return Care.NOTHING
-    if record.parked:
-        return Care.NOTHING if is_far_off(record.due_at, now) else Care.RING
-    rings_at = max(record.due_at, record.rung_at or record.due_at)
-    answered_until = min(now, heads.get(record.mode, now))
-    return Care.RING if rings_at + OVERDUE <= answered_until else Care.NOTHING
+    if moved or sweep.finds_overdue(record) or (record.parked and sweep.releases(record)):
+        return Care.MARK
+    if not record.parked or sweep.has_rung(record):
+        return Care.NOTHING
+    # what is late, as sweeps were missed, is marked: those that come to no end would ring it one after the other
+    return Care.RING if record.due_at > sweep.began else Care.MARK
 
 
 def released(record: EmailRecord, now: datetime) -> EmailRecord:
@@ -80,16 +118,16 @@ def released(record: EmailRecord, now: datetime) -> EmailRecord:
 
 
 def brought_forward(record: EmailRecord, now: datetime, unpaused: frozenset[str]) -> EmailRecord:
-    """An email that waits for one of these providers is due now: its pause was lifted. Its doorbell is for later, and
-    as good as none."""
+    """An email that waits for one of these providers is due now: its pause was lifted. Its doorbell, if it has one, is
+    for later."""
     if record.status is not Status.UNSENT or not record.waits_for_provider or record.provider not in unpaused:
         return record
-    return replace(record, next_attempt_at=now, waits_for_provider=False, parked=True)
+    return replace(record, next_attempt_at=now, waits_for_provider=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What is to become of an email that needs care, and the version that it was decided on."""
+    """The care that an email needs, what is to become of it, and the version that it was decided on."""
 
     care: Care
     stored: StoredEmail
@@ -106,6 +144,7 @@ class Sweeper:
         providers: Mapping[str, Provider],
         pauses: ProviderPauses,
         throttle: Throttle,
+        runs: TimerRuns,
         clock: Callable[[], datetime],
     ) -> None:
         self._emails = emails
@@ -114,32 +153,52 @@ class Sweeper:
         self._providers = providers
         self._pauses = pauses
         self._throttle = throttle
+        self._runs = runs
         self._clock = clock
 
     async def sweep(self, until: datetime, *, releases_batch: bool = False) -> SweepReport:
         """Looks at all unsent mail, or as much as can be done `until` then. `releases_batch`: this is a run of the
         distributor, or it was just switched on."""
-        sends_batch = releases_batch or (await self._distributor.state()).is_continuous(self._clock())
-        heads, unpaused = await self._heads(), await self._unpaused()
+        sweep = await self._begin(releases_batch)
         census = await self._throttle.census(self._providers)
         cared: Counter[str] = Counter()
         backlog, settled = Backlog(), 0
         for partition in await self._emails.unsettled_partitions():
             found = 0
-            async for some in in_groups(self._emails.waiting(partition), AT_ONCE):
+            async for some in in_groups(self._emails.waiting(partition, WHOLE), AT_ONCE):
                 if self._clock() >= until:
                     return SweepReport(cared, backlog, settled, finished=False)
                 found += len(some)
                 census.count(one.record for one in some)
+                sends_batch = Mode.BATCH in sweep.sends
                 backlog.count(some, self._clock(), sends_batch=sends_batch, holds=self._distributor.holds)
-                changes = await asyncio.gather(*(self._change(one, sends_batch, heads, unpaused) for one in some))
-                cared.update(await self._care(some, list(filter(None, changes))))
-                cared[Care.NOTHING] += changes.count(None)
+                cared.update(await self._care(some, sweep))
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
                 settled += 1
         await self._throttle.recount(census)
+        if sweep.sends and not cared[Care.FAILURE]:
+            await self._runs.record(LAST_SWEEP, sweep.began)
         return SweepReport(cared, backlog, settled, finished=True)
+
+    async def _begin(self, releases_batch: bool) -> Sweep:
+        began = self._clock()
+        since = await self._runs.last(LAST_SWEEP)
+        return Sweep(
+            began=began,
+            since=since if since and since <= began else None,  # else it was written by a clock that is wrong
+            sends=await self._sends(releases_batch),
+            releases_batch=releases_batch,
+            heads=await self._heads(),
+            unpaused=await self._unpaused(),
+        )
+
+    async def _sends(self, releases_batch: bool) -> frozenset[Mode]:
+        if self._distributor.holds:
+            return frozenset()
+        if releases_batch or await self._distributor.sends_now(Mode.BATCH):
+            return frozenset(Mode)
+        return frozenset({Mode.INTERACTIVE})
 
     async def _heads(self) -> dict[Mode, datetime]:
         dues = await asyncio.gather(*(self._doorbells.oldest_due(mode) for mode in Mode))
@@ -149,27 +208,27 @@ class Sweeper:
         states = await asyncio.gather(*map(self._pauses.state, self._providers.values()))
         return frozenset(name for name, state in zip(self._providers, states, strict=True) if not state.refusals)
 
-    async def _change(
-        self, stored: StoredEmail, sends_batch: bool, heads: Mapping[Mode, datetime], unpaused: frozenset[str]
-    ) -> _Change | None:
+    async def _change(self, stored: StoredEmail, sweep: Sweep) -> _Change:
         now = self._clock()
-        record = brought_forward(stored.record, now, unpaused)
         try:
-            record = await self._throttle.brought_forward(record)
+            record = await self._throttle.brought_forward(brought_forward(stored.record, now, sweep.unpaused))
         except EmailSubsystemError as error:
-            _not_cared_for(record, error)
-            return None
-        match care_for(record, now, sends_batch=sends_batch, heads=heads, holds=self._distributor.holds):
-            case Care.NOTHING:
-                return None
-            case Care.RELEASE as care:
-                return _Change(care, stored, released(record, now))
-            case care:
-                rung = replace(record, parked=False, rung_at=max(now, record.due_at), updated_at=now)
-                return _Change(care, stored, rung)
+            return _Change(_failure(stored.record, error), stored, stored.record)
+        care = care_for(record, sweep, moved=record is not stored.record)
+        if care is Care.RELEASE:
+            record = released(record, now)
+        elif care is Care.MARK:
+            record = replace(record, parked=False, rung_at=max(now, record.due_at), updated_at=now)
+        return _Change(care, stored, record)
 
-    async def _care(self, listed: Sequence[StoredEmail], changes: Sequence[_Change]) -> list[Care]:
-        """What was done. Each doorbell carries its email where that could be read together with others."""
+    async def _care(self, listed: Sequence[StoredEmail], sweep: Sweep) -> list[Care]:
+        """What was done. Each doorbell carries its email where that was listed with its content, or could be read
+        together with others."""
+        looked_at = await asyncio.gather(*(self._change(one, sweep) for one in listed))
+        changes = [change for change in looked_at if change.care not in DONE_WITH]
+        return [change.care for change in looked_at if change.care in DONE_WITH] + await self._ring_all(listed, changes)
+
+    async def _ring_all(self, listed: Sequence[StoredEmail], changes: Sequence[_Change]) -> list[Care]:
         lack = {change.stored.record.id for change in changes if not change.stored.is_whole}
         ranges = ranges_worth_reading(listed, lack)
         read = [one for some in await asyncio.gather(*(self._read(*ends) for ends in ranges)) for one in some]
@@ -192,13 +251,13 @@ class Sweeper:
     async def _ring(self, change: _Change, stored: StoredEmail) -> Care:
         record = change.record
         try:
-            updated = await self._emails.update(stored, record)
-            await self._doorbells.ring(Doorbell.of(updated), max(record.due_at - self._clock(), timedelta(0)))
+            if change.care is not Care.RING:
+                stored = await self._emails.update(stored, record)
+            await self._doorbells.ring(Doorbell.of(stored), max(record.due_at - self._clock(), timedelta(0)))
         except LostRace:
             return Care.NOTHING  # somebody is at work on it
         except EmailSubsystemError as error:
-            _not_cared_for(record, error)
-            return Care.NOTHING
+            return _failure(record, error)
         logger.info("email %s was %s by the sweeper", record.id, change.care.value)
         return change.care
 
@@ -220,9 +279,9 @@ def ranges_worth_reading(listed: Sequence[StoredEmail], wanted: Collection[str])
     return [(run[0], run[-1]) for run in runs if len(run) > 1]
 
 
-def _not_cared_for(record: EmailRecord, error: EmailSubsystemError) -> None:
-    """The next sweep sees it again."""
+def _failure(record: EmailRecord, error: EmailSubsystemError) -> Care:
     logger.warning("email %s could not be cared for: %s", record.id, where(error))
+    return Care.FAILURE
 
 
 async def in_groups(emails: AsyncIterator[StoredEmail], size: int) -> AsyncIterator[list[StoredEmail]]:

@@ -1,4 +1,6 @@
-"""When each timer last ran to its end: how one sees that the host calls them at all."""
+"""When each timer last ran to its end: how one sees that the host calls them at all. And when the sweeper's last look
+at all mail began: the next one goes on from there.
+"""
 
 import logging
 from collections.abc import Callable
@@ -15,6 +17,7 @@ PERIODS = {
     "expire_emails": timedelta(hours=1),
     "purge_history": timedelta(hours=1),
 }
+LAST_SWEEP = "last_sweep"  # the row beside theirs
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +35,13 @@ class TimerRuns:
         self._store = store
         self._clock = clock
 
-    async def record(self, timer: str) -> None:
-        """The timer has done its work: that this cannot be written is no reason to do it again."""
+    async def last(self, timer: str) -> datetime | None:
+        """Raises StorageUnavailable."""
+        return await self._store.read(timer)
+
+    async def record(self, timer: str, at: datetime | None = None) -> None:
+        """The timer has done its work, by now or `at` then: that this cannot be written is no reason to do it again."""
         try:
-            await self._store.write(timer, self._clock())
+            await self._store.write(timer, at or self._clock())
         except StorageUnavailable as error:
             logger.warning("the run of %s is not recorded: %s", timer, where(error))

@@ -15,6 +15,7 @@ from email_core.errors import EmailNotFound, LostRace, StorageUnavailable
 from email_core.handover import MOST_QUESTIONS
 from email_core.message import Address
 from email_core.parameters import Parameters
+from email_core.parking import waits_for_its_time
 from email_core.provider_pause import FIRST_PAUSE, ProviderPauses, ProviderState, row_of
 from email_core.providers.base import (
     Envelope,
@@ -451,6 +452,29 @@ async def test_doorbell_of_batch_mail_parks_it_while_the_distributor_is_off():
     await world.delivery.answer(interactive)
     assert [(await world.record(bell)).parked for bell in (batch, interactive)] == [True, False]
     assert [(await world.record(bell)).status for bell in (batch, interactive)] == [Status.UNSENT, Status.SENT]
+
+
+PARKED_UNTIL_NOON = {"parked": True, "next_attempt_at": NOON}  # and rung by the sweeper, which does not write it
+
+
+async def test_email_that_was_parked_is_not_any_more_when_it_is_claimed():
+    world = World(DELIVERED)
+    bell = await world.keep(email(NOON - timedelta(hours=1), **PARKED_UNTIL_NOON))
+    await world.delivery.answer(bell)
+    record = await world.record(bell)
+    assert (record.status, record.parked) == (Status.SENT, False)
+
+
+async def test_email_whose_time_comes_while_the_distributor_is_off_is_parked_for_that_and_written_once():
+    world = World()
+    await world.switch.write(DistributorState(enabled=False), None)
+    bell = await world.keep(email(NOON - timedelta(hours=1), **PARKED_UNTIL_NOON))
+    assert waits_for_its_time(await world.record(bell))
+    await world.delivery.answer(bell)
+    stored = await world.emails.get(bell.email_id)
+    assert (stored.record.parked, waits_for_its_time(stored.record)) == (True, False)
+    await world.delivery.answer(bell)
+    assert await world.emails.get(bell.email_id) == stored
 
 
 LIMITED = Parameters(smtp_per_minute_limit=1)

@@ -17,36 +17,52 @@ from email_core.stores.memory import (
     MemoryDoorbells,
     MemoryEmailStore,
     MemoryProviderStates,
+    MemoryTimerRuns,
     MemoryWindowStore,
 )
-from email_core.sweeper import AT_ONCE, OVERDUE, Care, Sweeper, care_for, ranges_worth_reading
+from email_core.sweeper import AT_ONCE, OVERDUE, UNSEEN, WHOLE, Care, Sweep, Sweeper, care_for, ranges_worth_reading
 from email_core.throttle import Throttle
 from email_core.throttling import MINUTE as MINUTE_GRAIN
 from email_core.throttling import Window
+from email_core.timer_runs import LAST_SWEEP, TimerRuns
 from tests.support.emails import NOON, Clock, email
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 LONG_AGO = NOON - timedelta(hours=1)
 WRONG_PASSWORD = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong", stage="auth", code=535)
 FAR_OFF = NOON + HORIZON + SECOND
+LAST = NOON - 5 * MINUTE  # when the last sweep began
+RUNG = LAST + HORIZON  # what was parked until then it has rung
+SWEEP = Sweep(began=NOON, since=LAST)
 
 
 def claimed(lease_until) -> EmailRecord:
     return email(LONG_AGO).after(Event.CLAIM, LONG_AGO, lease_until=lease_until)
 
 
+def parked_until(due, at=LONG_AGO, **about) -> EmailRecord:
+    return email(at, parked=True, next_attempt_at=due, **about)
+
+
 # what it is, the record -> what it needs at noon
 CARES = [
     ("just accepted", email(NOON), Care.NOTHING),
     ("late, but not too late", email(NOON - OVERDUE + SECOND), Care.NOTHING),
-    ("overdue", email(NOON - OVERDUE), Care.RING),
-    ("overdue for a retry", email(LONG_AGO, next_attempt_at=NOON - OVERDUE), Care.RING),
+    ("overdue", email(NOON - OVERDUE), Care.MARK),
+    ("overdue for a retry", email(LONG_AGO, next_attempt_at=NOON - OVERDUE), Care.MARK),
     ("to be retried later", email(LONG_AGO, next_attempt_at=NOON + MINUTE), Care.NOTHING),
     ("scheduled, its doorbell rings itself", email(LONG_AGO, send_at=NOON + MINUTE), Care.NOTHING),
     ("overdue, but just rung again", email(LONG_AGO, rung_at=NOON - MINUTE), Care.NOTHING),
-    ("overdue since it was rung again", email(LONG_AGO, rung_at=NOON - OVERDUE), Care.RING),
-    ("parked and far off", email(LONG_AGO, parked=True, send_at=FAR_OFF), Care.NOTHING),
-    ("parked and its time comes", email(LONG_AGO, parked=True, send_at=FAR_OFF - SECOND), Care.RING),
+    ("overdue since it was rung again", email(LONG_AGO, rung_at=NOON - OVERDUE), Care.MARK),
+    ("parked and far off", parked_until(FAR_OFF), Care.NOTHING),
+    ("parked and its time comes", parked_until(FAR_OFF - SECOND), Care.RING),
+    ("parked, and the last sweep left it to this one", parked_until(RUNG + SECOND), Care.RING),
+    ("parked, and the last sweep has rung it", parked_until(RUNG), Care.NOTHING),
+    ("the same, and it is due", parked_until(NOON - OVERDUE + SECOND), Care.NOTHING),
+    ("the same, and its doorbell is lost", parked_until(NOON - OVERDUE), Care.MARK),
+    ("parked when the last sweep may have looked already", parked_until(RUNG, LAST - UNSEEN + SECOND), Care.RING),
+    ("parked as no mail was sent", parked_until(NOON, NOON - MINUTE), Care.MARK),
+    ("the same just before its time", parked_until(NOON + MINUTE, NOON - MINUTE), Care.MARK),
     ("held", email(LONG_AGO, held=True), Care.NOTHING),
     ("being sent", claimed(NOON + SECOND), Care.NOTHING),
     ("claimed by a worker that died", claimed(NOON), Care.RELEASE),
@@ -55,33 +71,63 @@ CARES = [
 
 @pytest.mark.parametrize(("record", "care"), [one[1:] for one in CARES], ids=[one[0] for one in CARES])
 def test_care(record, care):
-    assert care_for(record, NOON, sends_batch=True, heads={}) is care
+    assert care_for(record, SWEEP) is care
+
+
+# when it is due -> what it needs where no sweep is known, as after many that were missed, and where one was missed
+MISSED = [
+    (NOON - MINUTE, Care.MARK, Care.NOTHING),  # late: rung once, whatever becomes of this sweep
+    (NOON + SECOND, Care.RING, Care.RING),
+    (RUNG, Care.RING, Care.RING),
+    (RUNG + SECOND, Care.RING, Care.RING),
+    (FAR_OFF, Care.NOTHING, Care.NOTHING),
+]
+
+
+@pytest.mark.parametrize(("due", "unknown", "missed"), MISSED)
+def test_parked_mail_after_sweeps_that_were_missed(due, unknown, missed):
+    record = parked_until(due)
+    assert care_for(record, Sweep(began=NOON)) is unknown
+    assert care_for(record, Sweep(began=NOON, since=LONG_AGO)) is unknown
+    assert care_for(record, Sweep(began=NOON, since=LAST - 5 * MINUTE)) is missed
+
+
+def test_what_was_brought_forward_is_marked_unless_it_is_still_far_off():
+    for record in (parked_until(RUNG), parked_until(FAR_OFF - SECOND), email(NOON)):
+        assert care_for(record, SWEEP, moved=True) is Care.MARK
+    assert care_for(parked_until(FAR_OFF), SWEEP, moved=True) is Care.NOTHING
+
+
+def test_distributor_s_run_marks_all_parked_batch_mail_that_is_not_far_off():
+    run = replace(SWEEP, releases_batch=True)
+    dues = (NOON, RUNG, RUNG + SECOND, FAR_OFF)
+    cares = {mode: [care_for(parked_until(due, mode=mode), run) for due in dues] for mode in Mode}
+    assert cares[Mode.BATCH] == [Care.MARK, Care.MARK, Care.MARK, Care.NOTHING]
+    assert cares[Mode.INTERACTIVE] == [Care.NOTHING, Care.NOTHING, Care.RING, Care.NOTHING]
 
 
 def test_batch_mail_waits_while_the_distributor_does_not_send_but_interactive_mail_does_not():
     for parked in (True, False):
         batch, interactive = (email(LONG_AGO, parked=parked, mode=mode) for mode in Mode)
-        assert care_for(batch, NOON, sends_batch=False, heads={}) is Care.NOTHING
-        assert care_for(interactive, NOON, sends_batch=False, heads={}) is Care.RING
-
-
-def test_dead_worker_s_email_is_released_even_while_the_distributor_does_not_send():
-    assert care_for(claimed(NOON), NOON, sends_batch=False, heads={}) is Care.RELEASE
+        sweep = replace(SWEEP, sends=frozenset({Mode.INTERACTIVE}))
+        assert care_for(batch, sweep) is Care.NOTHING
+        assert care_for(interactive, sweep) is Care.MARK
 
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("parked", [True, False])
-def test_no_mail_is_rung_while_all_is_held(mode, parked):
+def test_no_mail_is_rung_while_none_is_sent_but_a_dead_worker_s_is_released(mode, parked):
+    sweep = replace(SWEEP, sends=frozenset())
     record = email(LONG_AGO, parked=parked, mode=mode)
-    assert care_for(record, NOON, sends_batch=True, heads={}, holds=True) is Care.NOTHING
-    assert care_for(claimed(NOON), NOON, sends_batch=True, heads={}, holds=True) is Care.RELEASE
+    assert (care_for(record, sweep), care_for(record, sweep, moved=True)) == (Care.NOTHING, Care.NOTHING)
+    assert care_for(claimed(NOON), sweep) is Care.RELEASE
 
 
-def test_doorbell_behind_a_backlog_is_late_and_not_lost():
-    record = email(LONG_AGO)
-    assert care_for(record, NOON, sends_batch=True, heads={Mode.BATCH: LONG_AGO}) is Care.NOTHING
-    assert care_for(record, NOON, sends_batch=True, heads={Mode.BATCH: LONG_AGO + OVERDUE}) is Care.RING
-    assert care_for(record, NOON, sends_batch=True, heads={Mode.INTERACTIVE: LONG_AGO}) is Care.RING
+@pytest.mark.parametrize("record", [email(LONG_AGO), parked_until(LONG_AGO, LONG_AGO - DAY)])
+def test_doorbell_behind_a_backlog_is_late_and_not_lost(record):
+    assert care_for(record, replace(SWEEP, heads={Mode.BATCH: LONG_AGO})) is Care.NOTHING
+    assert care_for(record, replace(SWEEP, heads={Mode.BATCH: LONG_AGO + OVERDUE})) is Care.MARK
+    assert care_for(record, replace(SWEEP, heads={Mode.INTERACTIVE: LONG_AGO})) is Care.MARK
 
 
 class Smtp(Provider):
@@ -92,14 +138,15 @@ class Smtp(Provider):
 
 
 class World:
-    def __init__(self, *records: EmailRecord, **parameters) -> None:
+    def __init__(self, *records: EmailRecord, holds: bool = False, **parameters) -> None:
         self.records = records
         self.windows = MemoryWindowStore()
         self.clock = Clock()
         self.emails = MemoryEmailStore()
         self.doorbells = MemoryDoorbells()
         self.switch = MemoryDistributorStore()
-        distributor = Distributor(self.switch, self.clock)
+        self.timers = MemoryTimerRuns()
+        distributor = Distributor(self.switch, self.clock, holds=holds)
         self.provider = Smtp()
         self.pauses = ProviderPauses(MemoryProviderStates(), self.clock)
         self.sweeper = Sweeper(
@@ -109,6 +156,7 @@ class World:
             providers={"smtp": self.provider},
             pauses=self.pauses,
             throttle=Throttle(self.windows, Parameters(**parameters), self.clock),
+            runs=TimerRuns(self.timers, self.clock),
             clock=self.clock,
         )
 
@@ -140,17 +188,74 @@ async def test_lost_doorbell_is_rung_once_and_not_again_by_the_next_sweep():
     lost = email(LONG_AGO)
     world = World(lost, email(NOON))
     report = await world.sweep()
-    assert (world.rung, report.cared[Care.RING], report.finished) == ([lost.id], 1, True)
+    assert (world.rung, report.cared[Care.MARK], report.finished) == ([lost.id], 1, True)
     await world.sweep()
     assert world.rung == [lost.id]
 
 
-async def test_parked_email_is_rung_for_the_time_it_is_due():
-    parked = email(LONG_AGO, parked=True, send_at=NOON + MINUTE)
-    world = World(parked)
+async def test_parked_email_is_rung_for_the_time_it_is_due_without_being_read_or_written():
+    parked = parked_until(NOON + MINUTE)
+    world = World()
+    reads = reads_of(world.emails)
+    stored = await world.emails.insert(parked, b"Hello")
     await world.sweep()
-    assert [delay for _, delay in world.doorbells.rung] == [MINUTE]
-    assert not (await world.emails.get(parked.id)).record.parked
+    assert world.doorbells.rung == [(Doorbell.of(stored), MINUTE)]
+    assert (await world.emails.get(parked.id), reads) == (stored, [])
+    assert await carried(world) == {parked.id: b"Hello"}
+
+
+async def test_parked_email_is_rung_by_one_of_two_sweeps_in_a_row():
+    now, later = parked_until(NOON + HORIZON), parked_until(FAR_OFF)
+    world = World(now, later)
+    await world.sweep()
+    assert world.rung == [now.id]
+    world.clock.advance(minutes=5)
+    await world.sweep()
+    assert world.rung == [now.id, later.id]
+
+
+async def test_sweep_after_one_that_was_missed_rings_what_both_had_to():
+    records = [parked_until(NOON + HORIZON + minutes * MINUTE) for minutes in (1, 9)]
+    world = World(*records)
+    await world.sweep()
+    world.clock.advance(minutes=10)
+    await world.sweep()
+    assert sorted(world.rung) == sorted(record.id for record in records)
+
+
+async def test_what_the_storage_did_not_ring_is_rung_by_the_next_sweep():
+    world = World(*(parked_until(NOON + HORIZON) for _ in range(2)))
+    ring, rung = world.doorbells.ring, []
+
+    async def fails_once(doorbell, delay):
+        world.clock.advance(seconds=1)
+        rung.append(doorbell.email_id)
+        if len(rung) == 1:
+            raise StorageUnavailable("put a doorbell")
+        await ring(doorbell, delay)
+
+    world.doorbells.ring = fails_once
+    report = await world.sweep()
+    assert (report.cared[Care.FAILURE], report.cared[Care.RING]) == (1, 1)
+    world.clock.advance(minutes=5)
+    began = world.clock()
+    await world.sweep()
+    assert rung[0] in world.rung
+    assert await world.timers.read(LAST_SWEEP) == began
+
+
+async def test_sweep_while_all_mail_is_held_is_none_that_the_next_one_could_go_by():
+    world = World(parked_until(NOON + HORIZON), holds=True)
+    assert (await world.sweep()).finished
+    assert (world.rung, await world.timers.read(LAST_SWEEP)) == ([], None)
+
+
+async def test_sweep_that_a_clock_in_the_future_has_noted_keeps_no_mail_waiting():
+    parked = parked_until(NOON + HORIZON)
+    world = World(parked)
+    await world.timers.write(LAST_SWEEP, NOON + DAY)
+    await world.sweep()
+    assert (world.rung, await world.timers.read(LAST_SWEEP)) == ([parked.id], NOON)
 
 
 async def test_email_that_waits_for_a_provider_goes_when_its_pause_is_lifted_and_not_before():
@@ -210,6 +315,24 @@ async def test_sweep_that_runs_out_of_time_says_so_and_the_next_one_goes_on():
     assert len(set(world.rung)) == len(world.rung) > first
 
 
+async def test_what_a_sweep_without_an_end_has_rung_is_rung_again():
+    records = [parked_until(NOON + HORIZON) for _ in range(AT_ONCE + 1)]
+    world = World(*records)
+    ring = world.doorbells.ring
+
+    async def slow_ring(*about):
+        world.clock.advance(seconds=2)
+        await ring(*about)
+
+    world.doorbells.ring = slow_ring
+    assert not (await world.sweep()).finished
+    assert (len(world.rung), await world.timers.read(LAST_SWEEP)) == (AT_ONCE, None)
+    world.doorbells.ring = ring
+    assert (await world.sweep()).finished
+    assert set(world.rung) == {record.id for record in records}
+    assert len(world.rung) == 2 * AT_ONCE + 1
+
+
 async def test_past_partition_without_unsent_mail_is_settled_and_not_looked_at_again():
     world = World(email(NOON - DAY, status=Status.SENT), email(NOON, status=Status.SENT), email(NOON - DAY, shard=1))
     assert (await world.sweep()).settled == 1
@@ -221,8 +344,8 @@ async def test_email_that_a_worker_claims_meanwhile_is_left_to_it():
     world = World(lost)
     waiting = world.emails.waiting
 
-    async def claimed_meanwhile(partition):
-        async for stored in waiting(partition):
+    async def claimed_meanwhile(partition, whole):
+        async for stored in waiting(partition, whole):
             await world.emails.update(stored, replace(stored.record, claims=1))
             yield stored
 
@@ -235,6 +358,11 @@ def parked(count: int, **about) -> list[EmailRecord]:
     return [email(LONG_AGO - SECOND * number, parked=True, **about) for number in range(count)]
 
 
+def newer() -> list[EmailRecord]:
+    """As many as are listed with their content."""
+    return [email(NOON) for _ in range(WHOLE)]
+
+
 async def carried(world: World) -> dict[str, bytes | None]:
     """The content that each doorbell brings with the email as it stands in the table."""
     brought = [bell.stored for bell, _ in world.doorbells.rung if bell.stored]
@@ -244,7 +372,7 @@ async def carried(world: World) -> dict[str, bytes | None]:
 
 
 async def test_doorbells_of_neighbours_carry_them_after_one_read():
-    world = World(*parked(AT_ONCE))
+    world = World(*newer(), *parked(AT_ONCE))
     reads = reads_of(world.emails)
     await world.sweep()
     assert len(reads) == 1
@@ -252,12 +380,20 @@ async def test_doorbells_of_neighbours_carry_them_after_one_read():
     assert len(world.rung) == AT_ONCE
 
 
-async def test_lone_email_is_rung_without_being_read():
-    (one,) = parked(1)
-    world = World(one, email(NOON), email(LONG_AGO, shard=1, parked=True))
+async def test_newest_emails_doorbells_carry_them_without_any_read():
+    world = World(*parked(WHOLE))
     reads = reads_of(world.emails)
     await world.sweep()
-    assert (len(world.rung), reads, await carried(world)) == (2, [], {})
+    assert (reads, await carried(world)) == ([], dict.fromkeys(world.rung, b""))
+    assert len(world.rung) == WHOLE
+
+
+async def test_lone_email_behind_the_newest_is_rung_without_being_read():
+    (one,) = parked(1)
+    world = World(*newer(), one)
+    reads = reads_of(world.emails)
+    await world.sweep()
+    assert (world.rung, reads, await carried(world)) == ([one.id], [], {})
 
 
 async def test_doorbell_carries_an_email_whose_content_is_in_a_blob_without_any_read():
@@ -272,7 +408,7 @@ async def test_doorbell_carries_an_email_whose_content_is_in_a_blob_without_any_
 
 async def test_email_that_changes_after_it_was_listed_is_left_alone_and_its_neighbours_are_rung():
     one, *others = parked(3)
-    world = World(one, *others)
+    world = World(*newer(), one, *others)
     unsent = world.emails.unsent
 
     async def claimed_before_it_is_read(*ends):
@@ -287,7 +423,7 @@ async def test_email_that_changes_after_it_was_listed_is_left_alone_and_its_neig
 
 
 async def test_emails_that_cannot_be_read_now_are_rung_all_the_same(caplog):
-    world = World(*parked(2))
+    world = World(*newer(), *parked(2))
 
     async def away(*_):
         raise StorageUnavailable("test")
