@@ -8,8 +8,8 @@ Of a deep backlog at a low limit, which takes days, the first two hours are look
 use: what was sent of what the limit allows, from the second minute on. Most in 60 s: wherever they begin, by a clock
 that is right. Requests: to the storage, for an email, which it would not cost without a limit: for the window; for
 deferrals (the email's row, which those of one partition share as they do in the store, its doorbell, and the reading of
-one that was parked); and the host's (it receives and deletes the doorbell). Overtaken: by emails that were accepted so
-many seconds later, at most. A deferral: what the requests for deferrals are for each of them.
+what was parked behind the newest); and the host's (it receives and deletes the doorbell). Overtaken: by emails accepted
+so many seconds later, at most. A deferral: what the requests for deferrals are for each of them.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from email_core.parking import is_far_off
 from email_core.record import EmailRecord, Mode
 from email_core.stores.azure.writer import MOST_OPERATIONS
 from email_core.stores.memory import MemoryWindowStore
-from email_core.sweeper import AT_ONCE
+from email_core.sweeper import AT_ONCE, WHOLE
 from email_core.throttle import Deferral, Throttle
 from email_core.throttling import Window
 
@@ -208,24 +208,28 @@ class _World:
                 self.parked[shard] = []
                 parked.sort(key=lambda record: -record.claims)
                 for start in range(0, len(parked), AT_ONCE):
-                    await self.care_for(throttle, parked[start : start + AT_ONCE], now)
+                    await self.care_for(throttle, parked[start : start + AT_ONCE], now, whole=start < WHOLE)
 
-    async def care_for(self, throttle: Throttle, group: Sequence[EmailRecord], now: datetime) -> None:
-        """Neighbours that are rung share the reading of their rows, which their doorbells carry, and the writing."""
+    async def care_for(self, throttle: Throttle, group: Sequence[EmailRecord], now: datetime, *, whole: bool) -> None:
+        """Doorbells carry their emails: where these were not listed `whole`, neighbours share the reading of them. Only
+        what was brought forward, or is late, is written."""
         soonest = await throttle.brought_forward(min(group, key=lambda record: record.turn.number))
         if is_far_off(min(soonest.due_at, *(record.due_at for record in group)), now):  # it saves asking for each
             self.parked[self.shard_of(group[0])] += group
             return
         forward = [await throttle.brought_forward(record) for record in group]
-        rung = [record for record in forward if not is_far_off(record.due_at, now)]
-        self.parked[self.shard_of(group[0])] += [
-            record for record, one in zip(group, forward, strict=True) if is_far_off(one.due_at, now)
-        ]
-        self.result.requests["deferral"] += min(len(rung), 1)  # the reading
-        await asyncio.gather(*map(self.ring, rung))
+        rung = []
+        for record, one in zip(group, forward, strict=True):
+            if is_far_off(one.due_at, now):
+                self.park(record)
+            else:
+                rung.append(self.ring(one, marks=one is not record or one.due_at <= now))
+        self.result.requests["deferral"] += bool(rung) and not whole  # the reading
+        await asyncio.gather(*rung)
 
-    async def ring(self, record: EmailRecord) -> None:
-        await self.sweepers_rows.write(record)
+    async def ring(self, record: EmailRecord, *, marks: bool) -> None:
+        if marks:
+            await self.sweepers_rows.write(record)
         self.result.requests["deferral"] += 1  # the doorbell
         self.put(max(asyncio.get_running_loop().time(), (record.due_at - START).total_seconds()), record)
 
