@@ -10,6 +10,7 @@ from email_core.app_senders import AppSendersRow
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.message import address_key
 from email_core.text import has_control_character
+from email_functions.field_types import Given, OrNull
 from email_functions.validation import Body, from_json
 
 MOST_SENDERS = 500
@@ -23,9 +24,9 @@ class AppBody(Body):
         json_schema_extra={"examples": [{"name": "Billing", "senders": ["invoices@contoso.com", "@news.contoso.com"]}]}
     )
 
-    senders: Annotated[list[str], Field(max_length=MOST_SENDERS)]
+    senders: Given[Annotated[list[str], Field(max_length=MOST_SENDERS)]]
     """Addresses, or whole domains as @contoso.com."""
-    name: Annotated[str, Field(max_length=128)] = ""
+    name: OrNull[Annotated[str, Field(max_length=128)]] = ""
     """What administrators call it."""
 
     @field_validator("senders")

@@ -31,7 +31,7 @@ from email_core.message import Address, Attachment, Importance, Message
 from email_core.mime import LONGEST_SUBJECT, LONGEST_TOKEN
 from email_core.order import Order
 from email_core.record import Mode
-from email_functions.field_types import Line, Moment
+from email_functions.field_types import Given, Line, Moment, OrNull, given
 from email_functions.validation import Body, from_json, from_query
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\"))*", re.ASCII)
@@ -75,8 +75,8 @@ HeaderValue = Annotated[Line, AfterValidator(_fits_header)]
 class AddressBody(Body):
     """`"bob@example.com"` or `{"address": "bob@example.com", "name": "Bob"}`."""
 
-    address: str
-    name: str = ""
+    address: Given[str]
+    name: OrNull[str] = ""
     """What a mail app shows beside the address."""
 
     @model_validator(mode="before")
@@ -106,13 +106,13 @@ class AddressBody(Body):
 
 
 class AttachmentBody(Body):
-    name: Annotated[Line, Field(min_length=1, max_length=255)]
+    name: Given[Annotated[Line, Field(min_length=1, max_length=255)]]
     """The file's name, without a path."""
     content: Annotated[bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
     """The file, in base64."""
     content_type: Annotated[Line, Field(max_length=255)] | None = None
     """Left out: by the end of its name."""
-    inline: bool = False
+    inline: OrNull[bool] = False
     """Shown within the HTML, by `cid:<content_id>`."""
     content_id: Annotated[Line, Field(max_length=255)] | None = None
     """The name by which the HTML shows an inline file."""
@@ -131,7 +131,7 @@ class AttachmentBody(Body):
     @field_validator("content", mode="before")
     @classmethod
     def _decoded(cls, text: Any) -> Any:
-        if not isinstance(text, str):
+        if not isinstance(given(text), str):
             raise ValueError("is not text: give the file's octets in base64")
         try:
             return binascii.a2b_base64(text, strict_mode=True)  # unlike b64decode it does not copy the text
@@ -184,7 +184,7 @@ Addresses = Annotated[list[AddressBody], Field(max_length=MOST_RECIPIENTS)]
 class OrderBody(Body):
     """How an email is to be sent: in the JSON body, or in the query string beside a message/rfc822 body."""
 
-    mode: Mode = Mode.BATCH
+    mode: OrNull[Mode] = Mode.BATCH
     """Batch mail is sent by the distributor within the limits; interactive mail goes at once."""
     user: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
     """A known user: From and provider come from its options."""
@@ -194,7 +194,7 @@ class OrderBody(Body):
     """Not before this time."""
     expires_at: Moment | None = None
     """Not after this time: then it becomes Expired."""
-    dry_run: bool = False
+    dry_run: OrNull[bool] = False
     """Only tell what would happen: nothing is stored."""
 
     def order(self, metadata: Mapping[str, str], pointer: str = "/") -> Order:
@@ -229,26 +229,26 @@ class EmailBody(OrderBody):
 
     sender: AddressBody | None = Field(None, alias="from")
     """Left out: by the rules, at last the parameter default_sender."""
-    to: Addresses = []
-    cc: Addresses = []
-    bcc: Addresses = []
+    to: OrNull[Addresses] = []
+    cc: OrNull[Addresses] = []
+    bcc: OrNull[Addresses] = []
     """They get it, and nobody sees them."""
-    reply_to: Addresses = []
+    reply_to: OrNull[Addresses] = []
     """Where answers go, if not to the sender."""
-    subject: Annotated[Line, Field(max_length=LONGEST_SUBJECT)] = ""
+    subject: OrNull[Annotated[Line, Field(max_length=LONGEST_SUBJECT)]] = ""
     text: str | None = None
     """The body as plain text. With `html` too, a mail app shows the one it can."""
     html: str | None = None
     """The body as HTML."""
     template: str | None = None
     """For later: there are no templates yet."""
-    attachments: Annotated[list[AttachmentBody], Field(max_length=250)] = []
+    attachments: OrNull[Annotated[list[AttachmentBody], Field(max_length=250)]] = []
     """Files, in the message or shown within its HTML."""
-    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=_MOST_HEADERS)] = {}
+    headers: OrNull[Annotated[dict[HeaderName, HeaderValue], Field(max_length=_MOST_HEADERS)]] = {}
     """X- headers, List-Unsubscribe, References and In-Reply-To."""
-    importance: Importance = Importance.NORMAL
+    importance: OrNull[Importance] = Importance.NORMAL
     """What mail apps mark it with."""
-    metadata: Annotated[dict[Line, Line], Field(max_length=_MOST_METADATA)] = {}
+    metadata: OrNull[Annotated[dict[Line, Line], Field(max_length=_MOST_METADATA)]] = {}
     """References of your own: kept with the email, and sent to nobody."""
 
     @field_validator("template")
@@ -309,13 +309,15 @@ class BatchBody(Body):
 
     most_values: ClassVar[int] = 500_000
 
-    emails: Annotated[
-        list[Any],
-        Field(
-            min_length=1,
-            max_length=MOST_EMAILS,
-            json_schema_extra={"items": {"$ref": "#/components/schemas/EmailBody"}},
-        ),
+    emails: Given[
+        Annotated[
+            list[Any],
+            Field(
+                min_length=1,
+                max_length=MOST_EMAILS,
+                json_schema_extra={"items": {"$ref": "#/components/schemas/EmailBody"}},
+            ),
+        ]
     ]
     """Without `dry_run`."""
 

@@ -1,10 +1,11 @@
-"""Texts, times and cursors as every body and every query string has them."""
+"""Texts, times and cursors as every body and every query string has them, and what null means in a body."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticKnownError, PydanticUseDefault, core_schema
 
 from email_core.text import has_control_character
 
@@ -28,6 +29,34 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is not between 1970 and 2200")
     return moment.astimezone(UTC)
 
+
+def _default_for_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticUseDefault
+    return value
+
+
+def given(value: Any) -> Any:
+    """A required value; null is as good as none."""
+    if value is None:
+        raise PydanticKnownError("missing")
+    return value
+
+
+class _NullIsLeftOut:
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A check before the field is read would copy what it holds, all attachments, out of the JSON."""
+        value_or_null = core_schema.nullable_schema(handler(source))
+        return core_schema.no_info_after_validator_function(_default_for_null, value_or_null)
+
+
+Kind = TypeVar("Kind")
+OrNull = Annotated[Kind, _NullIsLeftOut]
+"""A field with a default, at which null leaves it: many a serializer writes null for what is unset. Not for a PATCH,
+where what is left out stays as it is."""
+Given = Annotated[Kind, BeforeValidator(given)]
+"""A required field: null is answered as if it were left out."""
 
 Line = Annotated[str, AfterValidator(_one_line)]
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written_out), AfterValidator(_in_utc)]

@@ -6,11 +6,12 @@ from pydantic import Field, field_validator
 
 from email_core.secret_store.base import LONGEST_VALUE, SecretName
 from email_core.text import has_control_character
+from email_functions.field_types import Given
 from email_functions.validation import Body, from_json
 
 
 class _SecretBody(Body):
-    value: Annotated[str, Field(repr=False)]
+    value: Given[Annotated[str, Field(repr=False)]]
     """No call ever gives it back."""
 
     @field_validator("value")

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from email_core.addresses import MAX_NAME_LENGTH, parse_address
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.users import LONGEST_COMPANY, User, UserQuery, checked_user_id, is_user_id, user_key
-from email_functions.field_types import Line, cursor_that
+from email_functions.field_types import Line, OrNull, cursor_that
 from email_functions.validation import Body, from_json, from_query
 
 
@@ -32,13 +32,13 @@ class UserBody(Body):
 
     id: Annotated[str, AfterValidator(checked_user_id)] | None = None
     """May be left out where the path has it."""
-    name: Annotated[Line, AfterValidator(_name)] = ""
+    name: OrNull[Annotated[Line, AfterValidator(_name)]] = ""
     email: EmailAddress | None = None
     """What their mail is from."""
-    external: bool = False
+    external: OrNull[bool] = False
     """Without a mailbox in the organisation."""
-    company: Annotated[Line, Field(max_length=LONGEST_COMPANY)] = ""
-    enabled: bool = True
+    company: OrNull[Annotated[Line, Field(max_length=LONGEST_COMPANY)]] = ""
+    enabled: OrNull[bool] = True
     """Nothing is sent for one who is not."""
 
 

@@ -94,7 +94,7 @@ async def test_certificate_that_cannot_be_meant_is_refused(doors, value, detail)
         ({"value": "hunter2\nx"}, "/value", "has a control character"),
         ({"value": "hunter2\x00"}, "/value", "has a control character"),
         ({"value": 4711}, "/value", "is not text"),
-        ({"value": None}, "/value", "is not text"),
+        ({"value": None}, "/value", "is required"),
         ({}, "/value", "is required"),
         ({"value": "hunter2", "name": "x"}, "/name", "is not a field"),
         (["hunter2"], "", "is not a JSON object"),

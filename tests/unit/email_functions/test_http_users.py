@@ -67,7 +67,7 @@ async def test_address_of_a_user_is_kept_as_mail_needs_it(doors):
         ("ann", {"name": "é" * 161}, "/name"),
         ("ann", {"company": "x" * 129}, "/company"),
         ("ann", {"external": "yes"}, "/external"),
-        ("ann", {"enabled": None}, "/enabled"),
+        ("ann", {"enabled": "yes"}, "/enabled"),
         ("ann", {"provider": "smtp"}, "/provider"),
         ("ann", [], ""),
     ],

@@ -5,9 +5,11 @@ import json
 import pytest
 
 from dev.reference import OPENAPI, openapi
+from email_core.errors import InvalidEmail
 from email_functions.email_schema import OrderBody, email_body
 from email_functions.openapi import openapi_document
 from email_functions.operations import OPERATIONS, Access
+from email_functions.validation import from_json
 
 DOCUMENT = openapi_document()
 CALLS = {call["operationId"]: call for path in DOCUMENT["paths"].values() for call in path.values()}
@@ -101,6 +103,26 @@ def test_every_field_that_is_sent_is_described(name):
     fields = (schema if "properties" in schema else schema["anyOf"][1])["properties"]
     silent = {name for name, field in fields.items() if "description" not in field}
     assert silent <= SPEAKS_FOR_ITSELF
+
+
+def problems_of(model, body):
+    try:
+        from_json(model, json.dumps(body).encode())
+    except InvalidEmail as error:
+        return {problem.pointer: problem.detail for problem in error.problems}
+    return {}
+
+
+WHOLE_BODIES = {one.body for one in OPERATIONS.values() if one.body is not None and one.method != "PATCH"}
+
+
+@pytest.mark.parametrize("model", sorted(WHOLE_BODIES, key=lambda model: model.__name__))
+def test_field_that_may_be_left_out_may_be_null_and_the_document_says_so(model):
+    fields = DOCUMENT["components"]["schemas"][model.__name__]
+    required = set(fields.get("required", []))
+    nullable = {name for name, field in fields["properties"].items() if {"type": "null"} in field.get("anyOf", [])}
+    assert nullable == set(fields["properties"]) - required
+    assert problems_of(model, dict.fromkeys(fields["properties"])) == {f"/{name}": "is required" for name in required}
 
 
 async def test_served_as_json_with_the_docs_beside_it(doors):
