@@ -15,7 +15,7 @@ from email_core.errors import NotPermitted
 from email_core.sign_in.base import Key
 from email_functions.operations import JSON, OPERATIONS, Access, Operation
 from email_functions.problems import BodyTooLarge, UnsupportedMediaType, problem_of
-from email_functions.validation import refuse_query
+from email_functions.validation import refuse_body, refuse_query
 from email_functions.worker import shown_as
 
 SECURITY_HEADERS = {  # where a door does not set them itself
@@ -117,6 +117,8 @@ def _check(operation: Operation, req: func.HttpRequest) -> None:
     size = len(req.get_body())
     if size > operation.largest_body:
         raise BodyTooLarge(size, operation.largest_body)
+    if operation.method == "POST" and operation.body is None:
+        refuse_body(req.get_body())
     if operation.body is not None and media_type_of(req) not in operation.takes:
         raise UnsupportedMediaType(f"send {' or '.join(operation.takes)}, not {media_type_of(req)[:80]}")
 

@@ -101,6 +101,29 @@ async def test_nothing_is_done_to_an_email_that_does_not_exist(doors, action):
     assert (await doors.post(f"/api/emails/8204686998179-04-7qqd05pa8r3h/{action}")).status == 404
 
 
+@pytest.mark.parametrize("action", ["cancel", "resend", "mark-sent"])
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (b'{"to": ["eve@example.com"], "subject": "New"}', ["/to", "/subject"]),
+        (b"[]", [""]),
+        (b"to=eve@example.com", [""]),
+    ],
+)
+async def test_body_that_would_change_nothing_is_refused(doors, action, body, pointers):
+    accepted = await doors.accepted()
+    answer = await doors.call("POST", f"/api/emails/{accepted['id']}/{action}", body)
+    assert (answer.status, answer.pointers) == (422, pointers)
+    assert "this call has no body" in answer.json["detail"]
+    assert (await doors.get(accepted["links"]["self"])).json["status"] == "Unsent"
+
+
+@pytest.mark.parametrize("body", [b"{}", b" \n"])
+async def test_empty_body_is_none(doors, body):
+    accepted = await doors.accepted()
+    assert (await doors.call("POST", accepted["links"]["cancel"], body)).json["status"] == "Canceled"
+
+
 @pytest.mark.parametrize("action", ["resend", "mark-sent"])
 async def test_held_email_that_somebody_else_changes_meanwhile_is_a_conflict(doors, action):
     accepted = await doors.accepted()

@@ -453,7 +453,9 @@ async def test_a_wrong_filter_is_a_problem(doors, query, pointer):
 )
 async def test_a_storage_that_fails_is_a_problem_of_its_own(doors, method, url, failure, status):
     doors.emails.failure = failure
-    body = b'{"from": "ann@contoso.com", "to": ["bob@example.com"]}' if method == "POST" else b""
+    body = (
+        b'{"from": "ann@contoso.com", "to": ["bob@example.com"]}' if (method, url) == ("POST", "/api/emails") else b""
+    )
     answer = await doors.call(method, url, body)
     assert (answer.status, answer.media_type) == (status, "application/problem+json")
     assert answer.headers["X-Request-Id"]
