@@ -70,13 +70,16 @@ class Composer:
         behalf = await self._users.behalf(caller, order, names_sender=True)
         return await beside(len(raw), self._adopted, raw, order, behalf)
 
-    async def draft(self, message: Message, order: Order, caller: Caller) -> DraftFile:
+    async def draft(self, message: Message, order: Order, caller: Caller, *, is_dry_run: bool = False) -> DraftFile:
         """The message as a file for the user's own mail app. It may yet lack recipients: the user adds them; and a
-        sender: that is the user, whose mail app knows it. That somebody chose this when asked is remembered. Raises
-        InvalidEmail, NotPermitted or EmailTooLarge."""
+        sender: that is the user, whose mail app knows it. That somebody chose this when asked is remembered, but for a
+        dry run. The order's metadata may be there, as the body is that of an email which was answered UseMailApp.
+        Raises InvalidEmail, NotPermitted or EmailTooLarge."""
         behalf = await self._users.behalf(caller, order, names_sender=message.sender is not None)
+        if problems := tuple(_of_draft(order)):
+            raise InvalidEmail(*problems)
         draft = await beside(message.least_size, self._drafted, message)
-        if order.provider == EML and order.mode is Mode.INTERACTIVE:
+        if order.provider == EML and order.mode is Mode.INTERACTIVE and not is_dry_run:
             await self._users.remember(behalf, EML)
         return draft
 
@@ -213,6 +216,17 @@ def _of_times(order: Order, now: datetime) -> Iterator[FieldProblem]:
         yield FieldProblem(pointer, "is in the past: give a later time, or leave it out")
     elif order.send_at is not None and order.expires_at <= order.send_at:
         yield FieldProblem(pointer, "is not after send_at: the email would expire unsent")
+
+
+def _of_draft(order: Order) -> Iterator[FieldProblem]:
+    """What is asked for and cannot be had where the user's own mail app sends."""
+    for name, time in (("send_at", order.send_at), ("expires_at", order.expires_at)):
+        if time is not None:
+            detail = "is not taken: the user sends a draft when they like, leave it out"
+            yield FieldProblem(f"{order.pointer}{name}", detail)
+    if order.provider not in (None, EML):
+        detail = "is not taken: the user's own mail app sends a draft, leave it out or write eml; or POST /api/emails"
+        yield FieldProblem(f"{order.pointer}provider", detail)
 
 
 class _ShardOfTheMinute:

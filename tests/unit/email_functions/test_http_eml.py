@@ -1,6 +1,8 @@
 import email
 from email.policy import default
 
+import pytest
+
 from tests.support.doors import open_doors, small_email
 
 
@@ -28,6 +30,29 @@ async def test_draft_of_nobody_is_from_whoever_sends_it_and_not_from_the_default
     with open_doors(default_sender="office@contoso.com") as doors:
         answer = await doors.post("/api/eml", {"text": "Hello"})
     assert parsed(answer)["From"] is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("send_at", "2099-01-01T09:00:00Z"), ("expires_at", "2099-01-01T09:00:00Z")],
+        *[("provider", "smtp"), ("provider", "graph")],
+    ],
+)
+async def test_what_cannot_be_had_where_the_users_own_mail_app_sends_is_refused(doors, field, value):
+    answer = await doors.post("/api/eml", small_email(**{field: value}))
+    assert (answer.status, answer.pointers) == (422, [f"/{field}"])
+    assert "leave it out" in answer.json["detail"]
+
+
+async def test_draft_takes_no_key(doors):
+    answer = await doors.post("/api/eml", small_email(), idempotency_key="a")
+    assert (answer.status, answer.pointers) == (422, ["Idempotency-Key"])
+
+
+async def test_same_body_as_of_an_email_with_metadata_makes_a_draft_that_does_not_tell_it(doors):
+    answer = await doors.post("/api/eml", small_email(metadata={"order": "secret-42"}))
+    assert (answer.status, b"secret-42" in answer.body) == (200, False)
 
 
 async def test_what_is_no_email_is_told():

@@ -193,7 +193,10 @@ async def test_person_who_chose_their_own_mail_app_is_sent_there(two_ways):
     assert sent_there.json["links"] == {"eml": "/api/eml"}
 
 
-@pytest.mark.parametrize("fields", [{}, {"provider": "eml"}, {"mode": "interactive"}])
+CHOOSES_EML = {"provider": "eml", "mode": "interactive"}
+
+
+@pytest.mark.parametrize("fields", [{}, {"provider": "eml"}, {"mode": "interactive"}, CHOOSES_EML | {"dry_run": True}])
 async def test_draft_that_nobody_was_asked_for_is_not_remembered(two_ways, fields):
     await two_ways.know("ann")
     assert (await two_ways.post("/api/eml", {"user": "ann"} | fields)).status == 200
