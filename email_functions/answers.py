@@ -300,7 +300,7 @@ class Parameter(TypedDict):
     value: str | int | bool | None
     source: Literal["stored", "app setting", "default"]
     default: str | int | bool | None
-    help: str
+    description: str
     unit: str | None
     choices: list[str] | None
     limits: list[int] | None

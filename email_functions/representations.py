@@ -182,7 +182,7 @@ def _parameter(row: "Field[Any]", reading: Reading) -> answers.Parameter:
         "value": value_of(reading.layers, row),
         "source": reading.layers.sources[row.name].value,
         "default": default_of(row),
-        "help": about["help"],
+        "description": about["help"],
         "unit": about["unit"] or None,
         "choices": list(about["choices"]) or None,
         "limits": list(about["limits"]) if about["limits"] else None,

@@ -39,7 +39,7 @@ async def test_every_parameter_is_told_with_all_that_a_form_needs(live):
         "value": 10,
         "source": "default",
         "default": 10,
-        "help": "The largest email, with its attachments, as it goes over the wire.",
+        "description": "The largest email, with its attachments, as it goes over the wire.",
         "unit": "MB",
         "choices": None,
         "limits": [0, 150],
