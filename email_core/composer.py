@@ -15,7 +15,7 @@ from email_core.choice_of_sender import sender_for
 from email_core.delivery_state import Status
 from email_core.draft_file import DraftFile, draft_of_message
 from email_core.email_id import SHARDS, created_at, new_email_id
-from email_core.errors import EmailSubsystemError, EmailTooLarge, FieldProblem, InvalidEmail
+from email_core.errors import EmailSubsystemError, EmailTooLarge, FieldProblem, InvalidEmail, ProviderGone
 from email_core.message import Address, FinishedMessage, Message
 from email_core.mime import adopt_mime, build_mime, renew_mime
 from email_core.order import Behalf, Order
@@ -84,7 +84,8 @@ class Composer:
         return draft
 
     def copy(self, old: EmailRecord, content: bytes) -> PreparedEmail:
-        """A new email of the same content: finished MIME with a Message-ID of its own, linked to the old one."""
+        """A new email of the same content: finished MIME with a Message-ID of its own, linked to the old one. Raises
+        ProviderGone or EmailTooLarge."""
         now, email_id = self._new_email()
         message_id, mime = renew_mime(content, email_id, now, sender=old.sender)
         finished = FinishedMessage(
@@ -170,7 +171,7 @@ class Composer:
 
     def _same_choice(self, old: EmailRecord) -> Choice:
         if old.provider not in self._providers:
-            raise InvalidEmail(FieldProblem("/provider", not_configured(old.provider, self._providers)))
+            raise ProviderGone(not_configured(old.provider, self._providers))
         return Choice(
             sender=old.sender,
             provider=old.provider,

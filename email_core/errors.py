@@ -8,6 +8,7 @@ EmailSubsystemError
 ├── UserNotFound            no user has this id
 ├── ChooseProvider          a person has several providers to choose from, and chose none
 ├── UseMailApp              a person sends with their own mail app: the subsystem has nothing to send
+├── ProviderGone            an email's provider is not configured any more, so it cannot be sent once more
 ├── ImportCutShort          the storage failed in the middle of an import: says how much of it is done
 ├── IllegalTransition       the email's state does not allow this event
 ├── KeyReused               an idempotency key came with another body
@@ -91,6 +92,14 @@ class UseMailApp(EmailSubsystemError):
             "The user sends with their own mail app: send the same body to /api/eml, which answers with a file for it, "
             "or name another `provider`"
         )
+
+
+class ProviderGone(EmailSubsystemError):
+    """An email cannot be sent once more by the provider that it went through. `detail` says what an administrator
+    does."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail}; or send a new email by another provider (POST /api/emails)")
 
 
 class ImportCutShort(EmailSubsystemError):

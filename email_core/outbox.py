@@ -167,8 +167,8 @@ class Outbox:
 
     async def resend(self, email_id: str) -> EmailRecord:
         """Sends an ended email once more, as a new one; or lets a held one go, which stays the same email with the
-        same Message-ID, also to those in doubt. Raises IllegalTransition for one that is still on its way, and LostRace
-        for a held one that was just changed."""
+        same Message-ID, also to those in doubt. Raises IllegalTransition for one that is still on its way, ProviderGone
+        for one that no configured provider sent, and LostRace for a held one that was just changed."""
         stored = await self._stored(email_id)
         if stored.record.held:
             return await self._let_go(stored, stored.record.resolved(None))

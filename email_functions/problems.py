@@ -23,6 +23,7 @@ from email_core.errors import (
     LostRace,
     NotPermitted,
     NotSignedIn,
+    ProviderGone,
     SecretUnreadable,
     SignInUnavailable,
     StorageUnavailable,
@@ -126,6 +127,8 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
         case UseMailApp():
             title = "The user sends with their own mail app"
             return problem_response(409, title, str(error), type="use-mail-app", links={"eml": "/api/eml"})
+        case ProviderGone():
+            return problem_response(409, "The email's provider is not configured any more", str(error))
         case ImportCutShort():
             logger.error("request %s: %s: %s", request_id, error, where(error))
             title = "The import ended in the middle"

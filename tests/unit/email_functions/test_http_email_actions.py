@@ -51,6 +51,14 @@ async def test_email_on_its_way_is_neither_resent_nor_marked(doors, status, acti
     assert (answer.status, answer.json["email_status"]) == (409, status.value)
 
 
+async def test_email_whose_provider_is_not_configured_any_more_is_not_resent_and_the_fix_is_told(doors):
+    old = await doors.accepted()
+    await change(doors, old, status=Status.FAILED, ended_at=NOON, provider="graph")
+    answer = await doors.post(f"/api/emails/{old['id']}/resend")
+    assert (answer.status, answer.pointers, len(doors.emails.inserted)) == (409, [], 1)
+    assert "configures it by the parameter graph_credential" in answer.json["detail"]
+
+
 async def test_held_email_that_is_resent_stays_the_same_email(doors):
     accepted = await doors.accepted()
     await change(doors, accepted, held=True, results={"bob@example.com": LOST})
