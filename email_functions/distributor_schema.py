@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
-from typing import Annotated, Any, Self
+from datetime import date, datetime
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from email_core.distributor import DistributorState
+from email_core.errors import FieldProblem, InvalidEmail
 from email_functions.validation import Body, from_json
+
+_PAST = (
+    "is in the past, so that batch mail would stop at once: give today (UTC) or a later day; "
+    'to stop it, send {"enabled": false}'
+)
 
 
 class RecurrenceBody(Body):
@@ -16,7 +22,7 @@ class RecurrenceBody(Body):
     """How often a run sends what has gathered; 0: mail is sent as it comes."""
     end_after_runs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     end_date: date | None = None
-    """The last day, in UTC."""
+    """The last day, in UTC; today or later."""
 
     @model_validator(mode="after")
     def _has_one_end(self) -> Self:
@@ -33,15 +39,21 @@ class DistributorBody(Body):
     enabled: bool | None = None
     """Whether batch mail is sent at all; what is accepted meanwhile waits."""
     recurrence: RecurrenceBody | None = None
-    """It begins anew."""
+    """A new one, or one that is over, begins anew."""
 
 
-def distributor_change(body: bytes) -> Callable[[DistributorState], DistributorState]:
-    """The edit that the body asks for; a new recurrence begins anew. Raises NotJson or InvalidEmail."""
+def distributor_change(body: bytes, now: datetime) -> Callable[[DistributorState], DistributorState]:
+    """The edit that the body asks for. A recurrence that stands there already goes on, unless it is over: then it
+    begins anew, as every other does. Raises NotJson or InvalidEmail."""
     wanted = from_json(DistributorBody, body)
-    changes: dict[str, Any] = {}
-    if wanted.enabled is not None:
-        changes["enabled"] = wanted.enabled
-    if wanted.recurrence is not None:
-        changes |= wanted.recurrence.model_dump() | {"runs": 0, "last_run_at": None}
-    return lambda state: replace(state, **changes)
+    recurrence = wanted.recurrence.model_dump() if wanted.recurrence else {}
+    if (last_day := recurrence.get("end_date")) is not None and last_day < now.date():
+        raise InvalidEmail(FieldProblem("/recurrence/end_date", _PAST))
+
+    def edit(state: DistributorState) -> DistributorState:
+        edited = state if wanted.enabled is None else replace(state, enabled=wanted.enabled)
+        if recurrence and (replace(edited, **recurrence) != edited or state.is_over(now)):
+            return replace(edited, **recurrence, runs=0, last_run_at=None)
+        return edited
+
+    return edit

@@ -29,6 +29,12 @@ async def test_distributor_is_told_with_what_it_was_and_what_it_is(doors):
     ]
 
 
+@pytest.mark.parametrize("body", [{}, {"enabled": True}, {"enabled": True, "recurrence": {"every_minutes": 0}}])
+async def test_distributor_that_stays_as_it_is_is_not_told(doors, body):
+    answer = await doors.patch("/api/distributor", body)
+    assert (answer.status, answer.json["enabled"], await events(doors)) == (200, True, [])
+
+
 async def test_what_is_refused_is_not_told(doors):
     assert (await doors.put("/api/secrets/smtp-password", {"value": ""})).status == 422
     assert (await doors.patch("/api/distributor", {"enabled": "no"})).status == 422

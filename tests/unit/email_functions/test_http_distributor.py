@@ -1,8 +1,14 @@
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
+from email_core.distributor import DistributorState
+from email_core.errors import InvalidEmail
+from email_functions.distributor_schema import distributor_change
 from tests.support.doors import Doors, open_doors
+from tests.support.emails import NOON
 
 URL = "/api/distributor"
 CONTINUOUS = {"every_minutes": 0, "end_after_runs": None, "end_date": None}
@@ -42,6 +48,7 @@ async def test_recurrence_is_set_and_tells_the_next_run(doors):
         ({"recurrence": {"every_minutes": -1}}, "/recurrence/every_minutes"),
         ({"recurrence": {"every_minutes": 5, "end_after_runs": 1, "end_date": "2030-01-01"}}, "/recurrence"),
         ({"recurrence": {"end_after_runs": 1}}, "/recurrence"),
+        ({"recurrence": {"every_minutes": 5, "end_date": "2020-01-01"}}, "/recurrence/end_date"),
         ({"speed": 9}, "/speed"),
         ([], ""),
     ],
@@ -49,3 +56,24 @@ async def test_recurrence_is_set_and_tells_the_next_run(doors):
 async def test_change_that_makes_no_sense_is_refused(doors, body, pointer):
     answer = await doors.patch(URL, body)
     assert (answer.status, answer.pointers) == (422, [pointer])
+
+
+@pytest.mark.parametrize(("day", "is_taken"), [("2026-03-01", False), ("2026-03-02", True)])
+def test_last_day_may_be_today_and_none_before(day, is_taken):
+    body = json.dumps({"recurrence": {"every_minutes": 5, "end_date": day}}).encode()
+    with nullcontext() if is_taken else pytest.raises(InvalidEmail, match="give today"):
+        distributor_change(body, NOON)
+
+
+@pytest.mark.parametrize(
+    ("state", "begins_anew"),
+    [
+        (DistributorState(every_minutes=5, end_after_runs=10, runs=9, last_run_at=NOON), False),
+        (DistributorState(every_minutes=5, end_after_runs=10, runs=10, last_run_at=NOON), True),
+        (DistributorState(every_minutes=5, end_after_runs=11, runs=9, last_run_at=NOON), True),
+    ],
+    ids=["the same", "the same that is over", "another"],
+)
+def test_recurrence_that_goes_on_is_not_begun_anew_by_saying_it_again(state, begins_anew):
+    edited = distributor_change(b'{"recurrence": {"every_minutes": 5, "end_after_runs": 10}}', NOON)(state)
+    assert (edited.runs, edited != state) == ((0, True) if begins_anew else (9, False))

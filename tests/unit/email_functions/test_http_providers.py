@@ -1,8 +1,9 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from email_core.assembly import subsystem
+from email_core.distributor import DistributorState
 from email_core.errors import StorageUnavailable
 from email_core.providers.base import Outcome, OutcomeKind, Provider
 from email_core.providers.known import KNOWN
@@ -108,13 +109,13 @@ async def test_waiting_email_tells_of_the_pause_of_its_provider_as_the_providers
 @pytest.mark.parametrize(
     ("chosen", "why"),
     [
-        ({"enabled": False}, "distributor-off"),
-        ({"enabled": True, "recurrence": {"every_minutes": 5, "end_date": "2020-01-01"}}, "distributor-off"),
-        ({"enabled": True, "recurrence": {"every_minutes": 5}}, "distributor-next-run"),
+        (DistributorState(enabled=False), "distributor-off"),
+        (DistributorState(every_minutes=5, end_date=date(2020, 1, 1)), "distributor-off"),
+        (DistributorState(every_minutes=5), "distributor-next-run"),
     ],
 )
 async def test_waiting_email_tells_of_the_distributor(doors, chosen, why):
-    assert (await doors.patch("/api/distributor", chosen)).status == 200
+    await doors.distributor.write(chosen, None)
     batch, urgent = (await doors.accepted())["links"]["self"], (await doors.accepted(mode="interactive"))["links"]
     waits_for = (await doors.get(batch)).json["waits_for"]
     assert (waits_for["diagnosis"]["id"], waits_for["until"] is None) == (why, why == "distributor-off")
