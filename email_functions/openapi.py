@@ -19,7 +19,13 @@ _BESIDE_MIME = "Only with a message/rfc822 body: a JSON body has a field of this
 _BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 _ONE_SEGMENT = {"type": "string", "pattern": "^[^/\\x00-\\x1f\\x7f]+$"}
 _REQUEST_ID = {"X-Request-Id": {"description": "Stands in the log, too.", "schema": {"type": "string"}}}
-_RETRY_AFTER = {"Retry-After": {"description": "Seconds until there is room.", "schema": {"type": "integer"}}}
+_PASSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds until another try is worth it, where it may pass by itself.",
+        "schema": {"type": "integer"},
+    }
+}
 
 DESCRIPTION = """\
 Hand over mail, see what became of it, and administer how it goes.
@@ -176,7 +182,7 @@ def _responses(operation: Operation, schemas: dict[Any, Schema]) -> Iterator[tup
 
 
 def _response(status: int, meaning: str, content: Schema | None) -> Schema:
-    headers = _REQUEST_ID | (_RETRY_AFTER if status == HTTPStatus.TOO_MANY_REQUESTS else {})
+    headers = _REQUEST_ID | (_RETRY_AFTER if status in _PASSES else {})
     response: Schema = {"description": meaning, "headers": headers}
     return response | ({"content": content} if content else {})
 

@@ -37,7 +37,7 @@ from email_core.errors import (
 )
 from email_core.logs import where
 
-A_MOMENT = 1  # seconds
+A_MOMENT, A_WHILE = 1, 5  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(503, "The email subsystem is not configured", str(error))
         case SignInUnavailable():
             logger.error("request %s: %s", request_id, error)
-            return problem_response(503, "Nobody can be signed in at this moment", str(error))
+            return _later(problem_response(503, "Nobody can be signed in at this moment", str(error)), A_WHILE)
         case UnknownApp():
             return problem_response(404, "There is no such app", str(error))
         case UnknownSecret():
@@ -170,7 +170,7 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
         case StorageUnavailable():
             logger.error("request %s: %s: %s", request_id, error, where(error))
             detail = f"{error}. Nothing is known to be stored: try again."
-            return problem_response(503, "The storage is not available", detail)
+            return _later(problem_response(503, "The storage is not available", detail), A_WHILE)
     logger.error("request %s failed: %s", request_id, where(error))
     detail = f"The cause is in the log under the request id {request_id}."
     return problem_response(500, "Something went wrong here", detail)

@@ -14,12 +14,15 @@ from email_core.errors import (
     FieldProblem,
     IllegalTransition,
     InvalidEmail,
+    KeyInFlight,
+    KeyReused,
     NotPermitted,
     NotSignedIn,
     SecretFault,
     SecretUnreadable,
     SignInUnavailable,
     StorageUnavailable,
+    TooManyEmails,
     UnknownApp,
     UnknownSecret,
 )
@@ -83,6 +86,22 @@ async def test_every_error_has_its_problem(error, status, members):
     assert problem["status"] == status
     assert set(problem) == {"type", "title", "status", "detail", *members}
     assert {name: problem[name] for name in members} == members
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (StorageUnavailable("read an email"), "5"),
+        (SignInUnavailable(), "5"),
+        (TooManyEmails(30, 41), "41"),
+        (KeyInFlight(), "1"),
+        (KeyReused(), None),
+        (ConfigurationError("EmailStorage", "is not set", "Set it."), None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+async def test_what_passes_by_itself_says_when_to_come_again(error, seconds):
+    assert (await answer_to(error)).headers.get("Retry-After") == seconds
 
 
 @pytest.mark.parametrize("error", [None, EmailNotFound("x"), RuntimeError("boom")])
