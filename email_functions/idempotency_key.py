@@ -11,13 +11,21 @@ HEADER = "Idempotency-Key"
 
 
 def idempotency_key(headers: Mapping[str, str], caller: Caller) -> str | None:
-    """The caller's own: nobody meets the key of another. Raises InvalidEmail for one that is empty or too long."""
+    """The caller's own: nobody meets the key of another. Raises InvalidEmail for one that is none."""
     key = headers.get(HEADER.lower())
     if key is None:
         return None
-    if not key.strip() or len(key) > LONGEST_KEY or has_control_character(key):
-        raise InvalidEmail(FieldProblem(HEADER, f"is empty, or longer than {LONGEST_KEY} characters: use a UUID"))
+    if problem := _problem_of(key):
+        raise InvalidEmail(FieldProblem(HEADER, f"{problem}: use a UUID"))
     return f"{caller.id}\n{key}"
+
+
+def _problem_of(key: str) -> str | None:
+    if not key.strip():
+        return "is empty"
+    if len(key) > LONGEST_KEY:
+        return f"is longer than {LONGEST_KEY} characters"
+    return "has a control character (a line break, a tab, ...)" if has_control_character(key) else None
 
 
 def refuse_key(headers: Mapping[str, str]) -> None:

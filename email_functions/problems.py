@@ -136,9 +136,11 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
         case IllegalTransition():
             return problem_response(409, "The email's state does not allow this", str(error), email_status=error.status)
         case KeyReused():
-            return problem_response(409, "The Idempotency-Key is taken", str(error))
+            title = "The Idempotency-Key stands for another request"
+            return problem_response(409, title, str(error), type="idempotency-key-reused")
         case KeyInFlight():
-            return _later(problem_response(409, "The Idempotency-Key is taken", str(error)), A_MOMENT)
+            title = "The first request with this Idempotency-Key is not answered yet"
+            return _later(problem_response(409, title, str(error), type="idempotency-key-in-flight"), A_MOMENT)
         case TooManyEmails():
             problem = problem_response(
                 429, "Too many emails", str(error), limit=error.limit, retry_after=error.retry_after

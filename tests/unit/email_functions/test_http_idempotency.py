@@ -54,7 +54,7 @@ async def test_replay_is_the_same_after_the_email_was_canceled(doors):
 async def test_same_key_with_another_body_is_refused(doors):
     await post(doors)
     answer = await post(doors, subject="Another")
-    assert (answer.status, answer.media_type) == (409, "application/problem+json")
+    assert (answer.status, answer.json["type"]) == (409, "idempotency-key-reused")
     assert len(doors.emails.inserted) == 1
 
 
@@ -95,7 +95,7 @@ async def test_failed_request_frees_its_key_but_where_only_the_answer_was_lost(d
 async def test_request_that_died_blocks_its_key_while_it_might_still_run(doors):
     first = await post(doors)
     doors.emails._emails.clear()  # it died between the key and the email
-    assert (await post(doors)).status == 409
+    assert (await post(doors)).json["type"] == "idempotency-key-in-flight"
     age_keys(doors, IN_FLIGHT)
     second = await post(doors)
     assert (second.status, "Idempotency-Replayed" in second.headers) == (202, False)
@@ -109,10 +109,17 @@ async def test_invalid_request_and_dry_run_use_no_key(doors):
     assert (await post(doors)).status == 202
 
 
-@pytest.mark.parametrize("key", ["", "  ", "k" * 257, "a\nb"])
-async def test_key_that_is_none_is_refused(doors, key):
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        *[("", "is empty"), ("  ", "is empty"), ("k" * 257, "is longer than 256 characters")],
+        *[("a\nb", "has a control character"), ("a\tb", "has a control character")],
+    ],
+)
+async def test_key_that_is_none_is_refused(doors, key, words):
     answer = await post(doors, key)
     assert (answer.status, answer.pointers) == (422, ["Idempotency-Key"])
+    assert answer.json["errors"][0]["detail"].startswith(words)
     assert doors.nothing_happened
 
 
