@@ -1,11 +1,13 @@
 """How kept mail is asked for: the query strings of a list, of its export, and of one email's content."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from email_core.addresses import parse_address
+from email_core.choice_of_provider import CONFIGURED_BY
 from email_core.delivery_state import ENDED, Status
 from email_core.email_id import is_email_id
 from email_core.record import Mode
@@ -26,8 +28,8 @@ class ListQuery(Body):
     """The From address."""
     recipient: Line | None = None
     """The address of one of its recipients."""
-    provider: Annotated[Line, Field(max_length=64)] | None = None
-    """smtp, graph or exchange."""
+    provider: Line | None = None
+    """smtp, graph or exchange, configured or not: mail that went through it before is found."""
     mode: Mode | None = None
     user: Annotated[Line, Field(max_length=128)] | None = None
     """The user on whose behalf it was sent."""
@@ -45,6 +47,21 @@ class ListQuery(Body):
     @classmethod
     def _as_recorded(cls, address: str | None) -> str | None:
         return None if address is None else parse_address(address).address
+
+    @field_validator("provider")
+    @classmethod
+    def _is_known(cls, provider: str | None) -> str | None:
+        if provider is not None and provider not in CONFIGURED_BY:
+            raise ValueError(f"is no provider: there are {', '.join(CONFIGURED_BY)}")
+        return provider
+
+    @field_validator("until")
+    @classmethod
+    def _is_not_before_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and since > until:
+            raise ValueError("is before `from`: nothing is from one to the other, give them the other way round")
+        return until
 
     @field_validator("status")
     @classmethod

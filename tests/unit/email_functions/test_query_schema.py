@@ -26,10 +26,18 @@ def query_problems(decode, **params):
         ({"limit": "501"}, "is too large: at most 500"),
         ({"limit": "0"}, "is too small: at least 1"),
         ({"view": "all"}, "is none of unsent, history"),
+        ({"provider": "pigeon"}, "is no provider: there are smtp, graph, exchange"),
     ],
 )
 def test_common_mistake_in_a_query_string_is_told_in_plain_words(params, detail):
     assert list(query_problems(list_query, **params).values()) == [detail]
+
+
+def test_from_after_to_is_told_by_both_names():
+    later, earlier = "2026-03-03T00:00:00Z", "2026-03-03T00:00:00+01:00"
+    ((pointer, detail),) = query_problems(list_query, **{"from": later, "to": earlier}).items()
+    assert (pointer, "`from`" in detail) == ("?to", True)
+    list_query({"from": earlier, "to": later})
 
 
 def test_a_list_without_a_query_is_the_newest_history():
