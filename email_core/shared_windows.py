@@ -1,7 +1,8 @@
 """Windows of reservations as a process sees them: shared by all instances, one row each, changed by conditional writes.
 
 All who ask at once in one process are answered by one write, and a process that is alone knows what it wrote last and
-need not read. Where others write too it reads first, and after a lost race waits by chance.
+need not read. Where others write too it reads first, and after a lost race waits by chance. There who need not hurry
+wait for each other: few writes of many make few races.
 
 A place in a line is told after a look at it, and how many were told is written meanwhile: those who come at the same
 time in two processes may have the same place, but nobody waits for a race to be won.
@@ -23,6 +24,8 @@ from email_core.throttling import MINUTE, Answer, Ask, Census, Grain, Window, re
 from email_core.window_book import answer, place_in_line, release
 
 CACHED_FOR = timedelta(seconds=5)  # for what needs no write
+HURRY = timedelta(seconds=0.7)  # who may go no sooner than later asks so long before that: for a race or two
+TOLD_TOGETHER = 0.5  # seconds; the places that were told meanwhile are written at once
 JUST_NOW = timedelta(seconds=0.1)  # what was read so lately need not be read again to write
 MOST_AT_ONCE = 500
 FIRST_BACKOFF, SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.2, 0.01, 1.0  # seconds
@@ -94,6 +97,7 @@ class SharedWindows:
         self._usual_losses: defaultdict[str, float] = defaultdict(float)  # of races, until a write is done
         self._told: Counter[str] = Counter()  # places that no window tells of yet
         self._writings: dict[str, asyncio.Task[None]] = {}
+        self._gatherings: dict[str, asyncio.Task[None]] = {}
         self._in_flight: dict[str, tuple[int, str]] = {}  # so many of them a write tells of that may be done already
         self._seen: dict[str, _Seen] = {}
         self._asks: GroupCommit[tuple[str, Ask | _Unused | None], Answer | None] = GroupCommit(self._answer_all, _fits)
@@ -102,7 +106,31 @@ class SharedWindows:
     async def ask(self, account: str, ask: Ask) -> Answer:
         """Raises StorageUnavailable: then what may have been reserved runs out."""
         place = await self._place_in_line(account, ask)
-        return place or _answered(await self._asks.write(account, (account, ask)))
+        if place is not None:
+            return place
+        if ask.since is not None and not self._is_alone(account):
+            await self._gathered(account, ask.since - HURRY)
+        return _answered(await self._asks.write(account, (account, ask)))
+
+    def _is_alone(self, account: str) -> bool:
+        """As far as it knows."""
+        kept = self._kept.get(account)
+        return kept is None or kept.alone_since is not None
+
+    async def _gathered(self, account: str, until: datetime) -> None:
+        """Returns for all who gather when the first of them must ask."""
+        if account not in self._gatherings:
+            seconds = (until - self._clock()).total_seconds()
+            if seconds <= 0:
+                return
+            self._gatherings[account] = asyncio.create_task(self._gather(account, seconds))
+        await asyncio.shield(self._gatherings[account])
+
+    async def _gather(self, account: str, seconds: float) -> None:
+        try:
+            await self._pause(seconds)
+        finally:
+            del self._gatherings[account]
 
     async def _place_in_line(self, account: str, ask: Ask) -> Answer | None:
         kept = self._kept.get(account)
@@ -126,10 +154,16 @@ class SharedWindows:
         """All of it, with what is told while it is written. What cannot be is written with what is written next."""
         try:
             with suppress(StorageUnavailable):
+                await self._let_others_tell(account)
                 while self._told[account] > 0:
                     await self._asks.write(account, (account, None))
+                    await self._let_others_tell(account)
         finally:
             del self._writings[account]
+
+    async def _let_others_tell(self, account: str) -> None:
+        if not self._is_alone(account):
+            await self._pause(TOLD_TOGETHER)
 
     async def _latest(self, account: str) -> Window:
         before = self._kept[account]
@@ -196,11 +230,12 @@ class SharedWindows:
             changed, answers = answer(window, now, asks, self._grain)
             return changed or (window if len(asks) < len(asked) else None), iter(answers)
 
-        answers = await self._change(asked[0][0], answered)
+        answers = await self._change(asked[0][0], answered, once=not asks and not unused)
         return [next(answers) if isinstance(ask, Ask) else None for _, ask in asked]
 
-    async def _change(self, account: str, edit: Edit[Result]) -> Result:
-        """`edit` is told when its answer will be known: when the write is done, which takes as long as the last one."""
+    async def _change(self, account: str, edit: Edit[Result], *, once: bool = False) -> Result:
+        """`edit` is told when its answer will be known: when the write is done, which takes as long as the last one.
+        `once`: nobody waits for it, and where the race is lost it is left to the next write."""
         kept = self._kept.get(account)
         if kept is None or kept.alone_since is None:
             kept = self._just_seen(account) or await self._read(account)
@@ -218,11 +253,15 @@ class SharedWindows:
                     self._usual_losses[account] += (losses - self._usual_losses[account]) / 4
                     return result
                 losses += 1
-                await self._pause(backoff(losses, self._usual_losses[account]) * self._chance())
+                if not once:
+                    await self._pause(backoff(losses, self._usual_losses[account]) * self._chance())
             kept = await self._read(account)
             if changed is not None and kept.window.stamp == changed.stamp:
                 self._settle(account, told)
                 return result  # it was written, and only the answer was lost
+            if once and losses:
+                del self._in_flight[account]
+                return result
 
     def _settle(self, account: str, told: int) -> None:
         """What was told is written."""

@@ -27,10 +27,10 @@ from email_core.throttling import DAY, MINUTE, Answer, Ask, Window
 from email_core.window_book import turn_of, usage
 
 AHEAD = timedelta(seconds=4)  # how long before its permit an email comes back: a whole second, and a poll of the queue
-EARLIER = timedelta(seconds=1)  # it may go before its turn in the line: nothing is missed where another one is late
+EARLIER = timedelta(seconds=2.5)  # it may go before its turn in the line: nothing is missed where another one is late
 TURNS_EARLIER = 5  # and before so many others': a place may be nobody's, and its moment is for the next one
 MOST_EARLIER = timedelta(minutes=5)
-RACES = timedelta(seconds=3)  # it comes so long before that: until others' writes let it reserve
+RACES = timedelta(seconds=2.5)  # it comes so long before that: until others' writes let it reserve
 MOST_MISSES = 3  # moments in a row, while a worker has an email
 NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a doorbell may be early by 2 s
 MOST_PROMISED = 100  # emails; behind them there is the line

@@ -15,6 +15,8 @@ from operator import itemgetter
 from email_core.throttling import MINUTE, Answer, Ask, Grain, Window, limit_in_force
 
 AT_ONCE = timedelta(seconds=1)  # what is so near goes as it comes, and is not spread
+PACE = ((timedelta(seconds=5), 1.0), (timedelta(seconds=0.5), 1.25))  # so long holds that part of its share at most,
+TURNS_TOGETHER = 3  # or as long as so many turns take
 CALLED = timedelta(seconds=6)  # whose turn is so near may reserve
 OVERDUE = timedelta(seconds=10)  # who has not come so long after its turn is passed over
 
@@ -142,15 +144,16 @@ class _Book:
 
     # ---- reservations
 
-    def earliest(self, limit: int, weight: int, since: int = 0) -> int:
+    def earliest(self, limit: int, weight: int, since: int = 0, *, keeps_pace: bool = False) -> int:
         """The first tick with room, be it one between others that was given back. Each span that it lies in must have
-        room: the one that ends with it, and those that end with later reservations."""
+        room: the one that ends with it, and those that end with later reservations. `keeps_pace`: it does not go as it
+        comes, however near."""
         first = max(self._now, self._full_until(limit - weight) + 1, self._searched_until(limit, weight))
         tick = max(first, since)
         while True:
             if self._held(tick) + weight > limit:
                 tick = self._runs[self._index(tick - self._grain.span + 1)][0] + self._grain.span
-            elif self._is_between(tick) or self._is_too_dense(tick, limit):
+            elif self._is_between(tick) or self._is_too_dense(tick, limit, keeps_pace):
                 tick += 1
             else:
                 self._searched = (limit, weight, tick) if since <= first else self._searched
@@ -176,7 +179,7 @@ class _Book:
 
     def _held(self, tick: int) -> int:
         """How many the span that ends with this tick holds."""
-        return self._sums[self._index(tick + 1)] - self._sums[self._index(tick - self._grain.span + 1)]
+        return self._held_from(tick - self._grain.span + 1, self._grain.span)
 
     def _counted(self) -> list[int]:
         return list(accumulate(map(itemgetter(1), self._runs), initial=0))
@@ -184,17 +187,32 @@ class _Book:
     def _is_between(self, tick: int) -> bool:
         return tick > self._now + self._grain.span and tick % self._grain.far > 0
 
-    def _is_too_dense(self, tick: int, limit: int) -> bool:
+    def _is_too_dense(self, tick: int, limit: int, keeps_pace: bool) -> bool:
         """Whoever asks now is ready now; those to come are spread, so that workers can keep to their times: each tick
-        has its share of the limit, and what comes a share's distance after another is not too dense either."""
-        if tick <= self._now + self._grain.ticks(AT_ONCE) or not self._grain.even:
+        has its share of the limit, and what comes a share's distance after another is not too dense either. What keeps
+        pace may come closer where some were missed; but a burst would come again when its span is over."""
+        if not self._grain.even or (tick <= self._now + self._grain.ticks(AT_ONCE) and not keeps_pace):
             return False
         span, index = self._grain.span, self._index(tick + 1)
         last, count = self._runs[index - 1] if index else (0, 0)
         if tick - last >= ceil(span / limit) > 1:
             return False
+        if keeps_pace:
+            return any(self._is_full_around(tick, limit, time, part) for time, part in PACE)
         share = (tick + 1) * limit // span - tick * limit // span
         return (count if last == tick else 0) >= share
+
+    def _is_full_around(self, tick: int, limit: int, time: timedelta, part: float) -> bool:
+        """Whether so much time before the tick, or after it, holds that part of its share of the limit."""
+        span = self._grain.span
+        ticks = min(span, max(self._grain.ticks(time), ceil(TURNS_TOGETHER * span / limit)))
+        return any(
+            self._held_from(first, ticks) + 1 > part * ((first + ticks) * limit // span - first * limit // span)
+            for first in (tick - ticks + 1, tick)
+        )
+
+    def _held_from(self, first: int, ticks: int) -> int:
+        return self._sums[self._index(first + ticks)] - self._sums[self._index(first)]
 
     def add(self, tick: int, weight: int) -> None:
         index = self._index(tick)
@@ -231,7 +249,8 @@ class _Book:
         self._pass_over(limit)
         if not self._may_reserve(ask, limit):
             return self._in_line(ask, limit)
-        tick = self.earliest(limit, weight, self._grain.at(ask.since) if ask.since else 0)
+        since = self._grain.at(ask.since) if ask.since else 0
+        tick = self.earliest(limit, weight, since, keeps_pace=ask.called)
         if tick > self._now + self._grain.ticks(ask.within):
             if ask.now_or_never:
                 return Answer(tick, reserved=False)

@@ -2,16 +2,25 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from email_core.errors import LostRace, StorageUnavailable
-from email_core.shared_windows import CACHED_FOR, LONGEST_BACKOFF, LONGEST_FORESIGHT, SharedWindows, backoff
+from email_core.shared_windows import (
+    CACHED_FOR,
+    HURRY,
+    LONGEST_BACKOFF,
+    LONGEST_FORESIGHT,
+    TOLD_TOGETHER,
+    SharedWindows,
+    backoff,
+)
 from email_core.stores.memory import MemoryWindowStore
-from email_core.throttling import MINUTE, Ask, Window, limit_in_force
+from email_core.throttling import MINUTE, Answer, Ask, Window, limit_in_force
 from tests.support.emails import NOON, Clock
 
 ASK = Ask(limit=30, within=timedelta(seconds=64))
@@ -55,6 +64,22 @@ class WatchedStore(MemoryWindowStore):
         if self.away:
             raise StorageUnavailable(request)
         self.requests.append(request)
+
+
+class Gate:
+    """A pause that lasts until it is opened."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.pauses: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await self.is_open.wait()
+
+    def close(self) -> None:
+        self.is_open.clear()
+        self.pauses.clear()
 
 
 class World:
@@ -256,6 +281,74 @@ async def test_place_that_cannot_be_written_is_told_and_written_with_the_next(wo
     assert (await instance.ask("smtp", ASK)).number == 31
     await instance.ask("smtp", Ask(limit=30, within=ASK.within, first=True))
     assert (await world.store.read("smtp"))[0].issued == 31
+
+
+async def test_places_are_told_together_where_others_write_too_and_a_lost_race_is_left_to_the_next_write(world):
+    gate, other = Gate(), world.instance()
+    one = SharedWindows(world.store, world.clock, chance=lambda: 1.0, pause=gate)
+    gate.is_open.set()
+    await line_behind(one)
+    for instance in (other, one, other):
+        await ask_many(instance, 1)
+        await instance.written()
+    gate.close()
+    numbers = [(await one.ask("smtp", ASK)).number for _ in range(16)]
+    assert (numbers, gate.pauses) == (list(range(32, 48)), [TOLD_TOGETHER])
+    world.store.loses = 1
+    world.requests()
+    gate.is_open.set()
+    await one.written()
+    assert world.requests() == ["read", "write", "read", "write"]
+    assert (await world.store.read("smtp"))[0].issued == 47
+
+
+# ---- who need not hurry
+
+LATER = NOON + timedelta(seconds=3)
+
+
+async def called(world: World, *sinces: datetime, others: bool = True) -> tuple[Gate, list[asyncio.Task[Answer]]]:
+    """They come one after the other, where others write too or not, to a process that has read the window."""
+    gate, other = Gate(), world.instance()
+    one = SharedWindows(world.store, world.clock, chance=lambda: 1.0, pause=gate)
+    gate.is_open.set()
+    for instance in (one, other, one) if others else (one, one):
+        await ask_many(instance, 1)
+    gate.close()
+    world.requests()
+    asks = []
+    for since in sinces:
+        asks.append(asyncio.create_task(one.ask("smtp", replace(ASK, limit=6_000, called=True, since=since))))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    return gate, asks
+
+
+async def test_who_may_go_later_gather_for_one_write_where_others_write_too(world):
+    gate, asks = await called(world, LATER, LATER + timedelta(seconds=1), NOON)
+    assert (gate.pauses, world.requests()) == ([pytest.approx(2.3)], [])
+    gate.is_open.set()
+    assert [one.tick - TICK for one in await asyncio.gather(*asks)] == [30, 40, 0]
+    assert world.requests() == ["read", "write"]
+
+
+async def test_nobody_gathers_in_a_process_that_is_alone(world):
+    gate, asks = await called(world, LATER, LATER, others=False)
+    await asyncio.gather(*asks)
+    assert (gate.pauses, world.requests()) == ([], ["write", "write"])
+
+
+async def test_who_must_hurry_asks_at_once_where_nobody_gathers(world):
+    gate, asks = await called(world, NOON + HURRY)
+    await asyncio.gather(*asks)
+    assert (gate.pauses, world.requests()) == ([], ["read", "write"])
+
+
+async def test_who_is_cancelled_while_it_gathers_takes_nobody_with_it(world):
+    gate, (first, second) = await called(world, LATER, LATER)
+    first.cancel()
+    gate.is_open.set()
+    assert (await second).reserved
 
 
 async def test_what_is_given_back_is_for_others(world):

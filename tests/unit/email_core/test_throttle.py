@@ -254,7 +254,7 @@ async def test_strict_mode_looks_again_when_the_turn_has_come_however_far_off_th
 
 
 # limit -> how many seconds before its turn an email may go
-AHEAD_OF_TURN = [(1, 300), (2, 151.25), (30, 10.1), (600, 1)]
+AHEAD_OF_TURN = [(1, 300), (2, 151.25), (30, 10.1), (600, 2.5)]
 
 
 @pytest.mark.parametrize(("limit", "ahead"), AHEAD_OF_TURN)

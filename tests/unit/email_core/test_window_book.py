@@ -230,6 +230,18 @@ def test_who_comes_before_its_turn_goes_when_it_was_told_and_leaves_what_is_soon
     assert after_noon([one.tick for one in answers]) == [3, 0]
 
 
+# seconds before noon in which nobody was sent -> how many are promised for the second from noon on, at 10 a second
+PACE_AFTER = [(0, 10), (0.2, 12), (2, 12), (30, 12)]
+
+
+@pytest.mark.parametrize(("missed", "promised"), PACE_AFTER)
+def test_those_from_the_line_keep_its_pace_and_make_up_by_and_by_for_what_was_missed(missed, promised):
+    window = Window(reserved=tuple((START - tick, 1) for tick in range(600, int(missed * 10), -1)))
+    asks = [Ask(limit=605, within=seconds(60), called=True, since=NOON)] * 30
+    _, answers = answer(window, NOON, asks)
+    assert sum(one.tick < START + 10 for one in answers) == promised
+
+
 def test_place_is_told_only_where_it_must_wait():
     window, _ = ask(full(), 0)
     told = place_in_line(window, NOON, ASK)
