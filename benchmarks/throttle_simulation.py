@@ -27,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks import plots, report
 from benchmarks.virtual_time import VirtualLoop
+from email_core.deferral import Deferral
 from email_core.delivery_state import Status
 from email_core.email_id import SHARDS, new_email_id
 from email_core.errors import LostRace
@@ -38,7 +39,7 @@ from email_core.record import EmailRecord, Mode
 from email_core.stores.azure.writer import MOST_OPERATIONS
 from email_core.stores.memory import MemoryWindowStore
 from email_core.sweeper import AT_ONCE, WHOLE
-from email_core.throttle import Deferral, Throttle
+from email_core.throttle import Throttle
 from email_core.throttling import Window
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from email_core.deferral import Deferral
 from email_core.delivery_state import Event, Status
 from email_core.diagnosis import diagnose
 from email_core.distributor import Distributor
@@ -28,7 +29,7 @@ from email_core.retry import retry_wait
 from email_core.settlement import settle, without_words
 from email_core.stores.base import LONGEST_DELAY, Doorbell, Doorbells, EmailStore, StoredEmail
 from email_core.sweeper import released
-from email_core.throttle import Deferral, Throttle
+from email_core.throttle import Throttle
 
 LEASE = timedelta(minutes=6)  # shorter than the 10 minutes after which the host shows a dead worker's message again
 SLOWEST_SENDING = 25_000  # octets a second: a large email's lease is longer

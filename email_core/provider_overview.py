@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from email_core.day_limit import DayStatus
 from email_core.delivery_state import Status
 from email_core.diagnosis import Diagnosis, diagnose
 from email_core.distributor import Distributor
@@ -17,7 +18,7 @@ from email_core.providers.features import Features
 from email_core.providers.known import KNOWN
 from email_core.record import EmailRecord, Mode
 from email_core.sending_limits import limit_warnings
-from email_core.throttle import DayStatus, Throttle, ThrottleStatus
+from email_core.throttle import Throttle, ThrottleStatus
 
 DISTRIBUTOR_IS_OFF = "the distributor is switched off"
 RUNS_ARE_OVER = "the distributor's last run is over"

@@ -6,13 +6,14 @@ later one the email is deferred, and sends without asking when it comes back in 
 """
 
 import asyncio
-import hashlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from email_core.day_limit import DayLimit, DayStatus
+from email_core.deferral import Deferral
 from email_core.diagnosis import Category, by_id
 from email_core.errors import StorageUnavailable
 from email_core.line_census import LineCensus
@@ -21,7 +22,7 @@ from email_core.message import Importance
 from email_core.parameters import Parameters
 from email_core.providers.base import OutcomeKind
 from email_core.record import Attempt, EmailRecord, Mode, Turn
-from email_core.sending_limits import SendingLimits, sending_account, sending_limits, sending_mailbox_in_words
+from email_core.sending_limits import SendingLimits, sending_limits
 from email_core.shared_windows import SharedWindows, WindowStore
 from email_core.throttling import DAY, MINUTE, Answer, Ask, Window
 from email_core.window_book import turn_of, usage
@@ -36,20 +37,8 @@ NEAR = timedelta(seconds=6)  # a permit so near is waited for in the worker: a d
 MOST_PROMISED = 100  # emails; behind them there is the line
 SHORTEST = timedelta(seconds=1)  # of a deferral
 SOONER = timedelta(seconds=1)  # an email's time is not changed for less
-SPREAD = timedelta(minutes=10)  # of those whose recipients are counted from the same time on
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Deferral:
-    """The email is looked at again when it is due."""
-
-    due: datetime
-    turn: Turn
-
-    def of(self, record: EmailRecord, now: datetime) -> EmailRecord:
-        return replace(record, deferrals=record.deferrals + 1, turn=self.turn, next_attempt_at=self.due, updated_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +51,6 @@ class ThrottleStatus:
     used_last_minute: int = 0
     reserved_ahead: int = 0
     in_line: int = 0
-    next_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayStatus:
-    """The same of the recipients a day of the mailbox that all batch mail goes through. None but for the limit: there
-    is no limit, or each mailbox that mail is from has its own."""
-
-    limit: int
-    used_last_day: int | None = None
-    reserved_ahead: int | None = None
     next_at: datetime | None = None
 
 
@@ -93,22 +71,23 @@ class Throttle:
         self._chance = chance
         self._pause = pause
         self._minutes = SharedWindows(store, clock, grain=MINUTE, chance=chance, pause=pause)
-        self._days = SharedWindows(store, clock, grain=DAY, chance=chance, pause=pause)
+        days = SharedWindows(store, clock, grain=DAY, chance=chance, pause=pause)
+        self._day = DayLimit(days, parameters, clock, chance)
 
     async def admit(self, record: EmailRecord) -> Turn | Deferral | None:
         """Asked before an email is claimed. None: no limit holds for it."""
         limits = self._limits(record)
         if not limits:
             return None
-        if self._day_is_full(record, limits):
-            turn = await self._counted(record, limits)
+        if self._day.is_full(record):
+            turn = await self._day.count(record)
             if isinstance(turn, Deferral):
                 return turn
             record = replace(record, turn=turn)
         turn = await self._permit(record, limits)
         if isinstance(turn, Deferral):
             return turn
-        counted = await self._counted(replace(record, turn=turn), limits)
+        counted = await self._day.count(replace(record, turn=turn))
         if isinstance(counted, Deferral):
             await self.withdraw(record, turn)
         return counted
@@ -162,13 +141,11 @@ class Throttle:
         await self._give_back(record, permit_at, None if had.counted_at else got.counted_at)
 
     async def _give_back(self, record: EmailRecord, permit_at: datetime | None, counted_at: datetime | None) -> None:
-        limits = self._limits(record)
         try:
-            if permit_at and limits.per_minute:
+            if permit_at and self._limits(record).per_minute:
                 await self._minutes.give_back(record.provider, MINUTE.at(permit_at))
-            if counted_at and limits.recipients_per_day:
-                weight = min(len(record.open_recipients), limits.recipients_per_day)
-                await self._days.give_back(self._mailbox(record), DAY.at(counted_at), weight)
+            if counted_at:
+                await self._day.give_back(record, counted_at)
         except StorageUnavailable as error:
             logger.warning("what was promised to email %s runs out: %s", record.id, where(error))
 
@@ -196,12 +173,7 @@ class Throttle:
         )
 
     async def day_status(self, provider: str) -> DayStatus:
-        limit = sending_limits(self._parameters, provider).recipients_per_day
-        mailbox = sending_account(self._parameters, provider)
-        if not limit or not mailbox:
-            return DayStatus(limit=limit)
-        seen = usage(await self._days.window(_account(provider, mailbox)), limit, self._clock(), DAY)
-        return DayStatus(limit=limit, used_last_day=seen.used, reserved_ahead=seen.ahead, next_at=seen.next_at)
+        return await self._day.status(provider)
 
     async def brought_forward(self, record: EmailRecord) -> EmailRecord:
         """An email that waits far back in the line, due when its turn is likely to come by now: a limit may have been
@@ -210,7 +182,7 @@ class Throttle:
         if not record.parked or record.turn is None:
             return record
         limits, now = self._limits(record), self._clock()
-        if self._waits_for_a_former_day_limit(record.turn, limits):
+        if self._day.was_changed(record):
             return _due_sooner(record, now)
         if not record.turn.number:
             return record
@@ -325,55 +297,6 @@ class Throttle:
     def _longest(self) -> timedelta:
         return timedelta(seconds=self._parameters.throttle_deferral_seconds)
 
-    # ---- recipients a day
-
-    def _day_is_full(self, record: EmailRecord, limits: SendingLimits) -> bool:
-        """As far as this process knows: then it is no use to ask for a permit."""
-        known = self._days.known(self._mailbox(record)) if limits.recipients_per_day else None
-        if known is None or self._is_counted(record):
-            return False
-        now, weight = self._clock(), len(record.open_recipients)
-        return usage(known, limits.recipients_per_day, now, DAY, weight=weight).next_at > now
-
-    async def _counted(self, record: EmailRecord, limits: SendingLimits) -> Turn | Deferral:
-        turn = record.turn or Turn()
-        if not limits.recipients_per_day or self._is_counted(record):
-            return turn
-        got = await self._days.ask(
-            self._mailbox(record),
-            Ask(
-                limit=limits.recipients_per_day,
-                within=timedelta(days=29),
-                weight=len(record.open_recipients),
-                gives_back=DAY.at(turn.counted_at) if turn.counted_at else None,
-                first=True,
-                now_or_never=True,  # nobody waits in a line for a day
-            ),
-        )
-        counted_at, now = DAY.start(got.tick), self._clock()
-        if counted_at <= now:
-            return replace(turn, counted_at=counted_at)
-        limit = f"{_a_day(limits)} of {sending_mailbox_in_words(self._parameters, record.provider)}"
-        waits = Turn(limit=limit, counted_at=counted_at if got.reserved else None, deferrals=turn.deferrals)
-        return Deferral(counted_at + SPREAD * self._chance(), waits)
-
-    def _waits_for_a_former_day_limit(self, turn: Turn, limits: SendingLimits) -> bool:
-        waits = turn.counted_at is not None and turn.counted_at > self._clock()
-        return waits and not turn.limit.startswith(_a_day(limits))
-
-    def _is_counted(self, record: EmailRecord) -> bool:
-        """Whether its recipients are counted already for this attempt: it was deferred since, or reached nobody."""
-        counted_at = record.turn.counted_at if record.turn else None
-        return counted_at is not None and DAY.is_valid(DAY.at(counted_at), self._clock())
-
-    def _mailbox(self, record: EmailRecord) -> str:
-        return _account(record.provider, sending_account(self._parameters, record.provider) or record.sender.address)
-
-
-def _account(provider: str, mailbox: str) -> str:
-    """Under which a sending mailbox's recipients are counted: its address is told to nobody."""
-    return f"{provider}-{hashlib.sha256(mailbox.casefold().encode()).hexdigest()[:24]}"
-
 
 def _turn(limit: int) -> timedelta:
     """The time between two who go one after the other."""
@@ -383,10 +306,6 @@ def _turn(limit: int) -> timedelta:
 def _due_sooner(record: EmailRecord, due: datetime, by: timedelta = SOONER) -> EmailRecord:
     """The same email where that is not sooner, or not by so much."""
     return replace(record, next_attempt_at=due) if record.due_at - due >= by else record
-
-
-def _a_day(limits: SendingLimits) -> str:
-    return f"{limits.recipients_per_day} recipients a day"
 
 
 def says_too_much(attempt: Attempt) -> bool:

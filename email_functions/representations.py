@@ -8,6 +8,7 @@ from typing import Any, overload
 from email_core.app_senders import AppSendersRow
 from email_core.audit import AuditEvent
 from email_core.composer import PreparedEmail
+from email_core.day_limit import DayStatus
 from email_core.delivery_state import ENDED, Status
 from email_core.diagnosis import Diagnosis, by_id, diagnose
 from email_core.distribution import DistributorStatus
@@ -22,7 +23,7 @@ from email_core.provider_overview import Pause, ProviderStatus
 from email_core.record import MARKED_AS_SENT, EmailRecord
 from email_core.rehearsals import RehearsalReport
 from email_core.secret_store.base import SecretState
-from email_core.throttle import DayStatus, ThrottleStatus
+from email_core.throttle import ThrottleStatus
 from email_core.users import User, UserOptions
 from email_functions import answers
 

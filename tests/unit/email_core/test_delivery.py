@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from email_core.content import InlineContent
+from email_core.day_limit import account_of
 from email_core.delivery import EARLY, LEASE, MOST_POISONINGS, Delivery
 from email_core.delivery_state import Event, Status
 from email_core.distributor import Distributor, DistributorState
@@ -1054,7 +1055,7 @@ async def test_moment_of_an_email_that_is_not_handed_over_is_given_back(found, c
     await world.delivery.answer(Doorbell(record.id, record.mode))
     assert world.provider.submissions == []
     assert await reserved(world) == 0
-    day, _ = await world.windows.read(world.delivery._throttle._mailbox(record))
+    day, _ = await world.windows.read(account_of("smtp", record.sender.address))
     assert sum(count for _, count in day.reserved) == counted
 
 
@@ -1127,7 +1128,7 @@ async def test_moment_that_was_used_is_not_given_back_where_the_clock_was_set_ba
 async def test_email_that_fails_in_the_poison_queue_gives_its_recipients_back():
     world = World(parameters=Parameters(recipients_per_day_limit=100))
     step = DAY.at(NOON)
-    await world.windows.write(world.delivery._throttle._mailbox(email()), Window(reserved=((step, 1),)), None)
+    await world.windows.write(account_of("smtp", email().sender.address), Window(reserved=((step, 1),)), None)
     poisoned = Attempt(NOON, "smtp", "put aside", "", 0.0)
     attempts = (poisoned,) * (MOST_POISONINGS - 1)
     bell = await world.keep(email(turn=Turn(counted_at=DAY.start(step)), attempts=attempts, tries=len(attempts)))

@@ -4,6 +4,7 @@ import pytest
 
 from email_core.audit import Action, AuditLog, Change
 from email_core.caller import LOCAL
+from email_core.deferral import Deferral
 from email_core.delivery_state import Event, Status
 from email_core.email_id import partition_of
 from email_core.idempotency import KEPT, KeyUse
@@ -20,7 +21,7 @@ from email_core.stores.memory import (
     MemoryProviderStates,
     MemoryWindowStore,
 )
-from email_core.throttle import Deferral, Throttle
+from email_core.throttle import Throttle
 from email_core.throttling import Window
 from tests.support.emails import NOON, Clock, email
 

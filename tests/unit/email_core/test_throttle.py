@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from email_core.day_limit import DayStatus
+from email_core.deferral import Deferral
 from email_core.diagnosis import diagnose
 from email_core.errors import StorageUnavailable
 from email_core.message import Address, Importance
@@ -19,8 +21,6 @@ from email_core.throttle import (
     MOST_PROMISED,
     NEAR,
     RACES,
-    DayStatus,
-    Deferral,
     Throttle,
     ThrottleStatus,
     says_too_much,
