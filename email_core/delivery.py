@@ -74,21 +74,34 @@ class Delivery:
         self._handover = Handover(emails=emails, providers=providers, parameters=parameters, clock=clock)
 
     async def answer(self, doorbell: Doorbell) -> None:
-        if doorbell.stored is not None:
+        carried = doorbell.stored
+        if carried is not None and carried.record.status is Status.SENDING:
+            return await self._answer_after_lease(carried)
+        if carried is not None:
             try:
-                return await self._deliver(doorbell.stored)
-            except LostRace:  # the email has changed since it rang: the table knows better
-                if doorbell.stored.record.status is Status.SENDING:
-                    return _ended_quietly(doorbell.email_id, "the worker whose lease it waited for went on")
+                return await self._deliver(carried)
+            except LostRace:
+                pass  # the email has changed since it rang: the table knows better
         stored = await self._emails.get(doorbell.email_id)
         if stored is None:
             return _ended_quietly(doorbell.email_id, "there is no such email")
-        if doorbell.stored is not None and (lease := _rest_of_lease(stored.record, self._clock())):
+        if carried is not None and (lease := _rest_of_lease(stored.record, self._clock())):
             return await self._ring_after(lease, stored)
+        return await self._deliver_last(stored)
+
+    async def _answer_after_lease(self, carried: StoredEmail) -> None:
+        """It rang for the end of this version's lease, and leads to no other doorbell. Nearly always its worker went
+        on: so much is read before a limit is asked."""
+        stored = await self._emails.get(carried.record.id)
+        if stored is None or stored.etag != carried.etag:
+            return _ended_quietly(carried.record.id, "the worker whose lease it waited for went on")
+        return await self._deliver_last(stored)
+
+    async def _deliver_last(self, stored: StoredEmail) -> None:
         try:
             return await self._deliver(stored)
         except LostRace:
-            return _ended_quietly(doorbell.email_id, "another worker was first")
+            return _ended_quietly(stored.record.id, "another worker was first")
 
     async def put_aside(self, doorbell: Doorbell) -> None:
         """Answers a doorbell that failed so often that the host put it into the poison queue: the email is tried

@@ -14,9 +14,9 @@ import secrets
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from email_core.errors import LostRace, StorageUnavailable
 from email_core.group_commit import GroupCommit
@@ -26,6 +26,7 @@ from email_core.window_book import answer, place_in_line, release
 CACHED_FOR = timedelta(seconds=5)  # for what needs no write
 HURRY = timedelta(seconds=0.7)  # who may go no sooner than later asks so long before that: for a race or two
 TOLD_TOGETHER = 0.5  # seconds; the places that were told meanwhile are written at once
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 JUST_NOW = timedelta(seconds=0.1)  # what was read so lately need not be read again to write
 MOST_AT_ONCE = 500
 FIRST_BACKOFF, SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.2, 0.01, 1.0  # seconds
@@ -33,8 +34,7 @@ FEW_LOSSES = 3  # a write; where more are usual, there are too many writers for 
 MANY_LOSSES, STEP = 100, 0.02  # after so many, each wait is so much longer: there are more than a hundred writers
 LONGEST_FORESIGHT = timedelta(seconds=3)
 
-Result = TypeVar("Result")
-Edit = Callable[[Window, datetime], tuple[Window | None, Result]]  # the changed window, None where nothing changed
+Edit = Callable[[Window, datetime], Window]  # the changed window, or one that is equal
 
 
 class WindowStore(Protocol):
@@ -61,12 +61,13 @@ class _Kept:
     took: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class _Unused:
-    """A reservation that is given back."""
+@dataclass(slots=True)
+class _Gathering:
+    """Who need not hurry, until the first of them must ask."""
 
-    tick: int
-    weight: int
+    until: datetime = FOR_EVER
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    timers: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,10 @@ class SharedWindows:
         self._usual_losses: defaultdict[str, float] = defaultdict(float)  # of races, until a write is done
         self._told: Counter[str] = Counter()  # places that no window tells of yet
         self._writings: dict[str, asyncio.Task[None]] = {}
-        self._gatherings: dict[str, asyncio.Task[None]] = {}
+        self._gatherings: dict[str, _Gathering] = {}
         self._in_flight: dict[str, tuple[int, str]] = {}  # so many of them a write tells of that may be done already
         self._seen: dict[str, _Seen] = {}
-        self._asks: GroupCommit[tuple[str, Ask | _Unused | None], Answer | None] = GroupCommit(self._answer_all, _fits)
+        self._asks: GroupCommit[tuple[str, Ask | Edit | None], Answer | None] = GroupCommit(self._answer_all, _fits)
         self._looks: GroupCommit[str, Window] = GroupCommit(self._look_for_all, _fits)
 
     async def ask(self, account: str, ask: Ask) -> Answer:
@@ -118,18 +119,18 @@ class SharedWindows:
         return kept is None or kept.alone_since is not None
 
     async def _gathered(self, account: str, until: datetime) -> None:
-        """Returns for all who gather when the first of them must ask."""
-        if account not in self._gatherings:
-            seconds = (until - self._clock()).total_seconds()
-            if seconds <= 0:
-                return
-            self._gatherings[account] = asyncio.create_task(self._gather(account, seconds))
-        await asyncio.shield(self._gatherings[account])
+        """Returns when it must ask, or another one must, which takes along all who gather."""
+        gathering = self._gatherings.setdefault(account, _Gathering())
+        if until < gathering.until:
+            gathering.until = until
+            gathering.timers.append(asyncio.create_task(self._end_of(account, gathering, until)))
+        await gathering.over.wait()
 
-    async def _gather(self, account: str, seconds: float) -> None:
-        try:
+    async def _end_of(self, account: str, gathering: _Gathering, until: datetime) -> None:
+        if (seconds := (until - self._clock()).total_seconds()) > 0:
             await self._pause(seconds)
-        finally:
+        gathering.over.set()
+        if self._gatherings.get(account) is gathering:
             del self._gatherings[account]
 
     async def _place_in_line(self, account: str, ask: Ask) -> Answer | None:
@@ -187,12 +188,7 @@ class SharedWindows:
 
     async def slow_down(self, account: str) -> None:
         """Told that the provider found it too much."""
-
-        def slowed(window: Window, now: datetime) -> tuple[Window | None, None]:
-            changed = slow_down(window, now, self._grain)
-            return (None if changed is window else changed), None
-
-        await self._change(account, slowed)
+        await self._edit(account, lambda window, now: slow_down(window, now, self._grain))
 
     def known(self, account: str) -> Window | None:
         """What this process knows without asking, however old."""
@@ -208,41 +204,47 @@ class SharedWindows:
 
     async def give_back(self, account: str, tick: int, weight: int = 1) -> None:
         """What was reserved and is not used. Raises StorageUnavailable: then it runs out."""
-        await self._asks.write(account, (account, _Unused(tick, weight)))
+        await self._edit(account, lambda window, now: release(window, now, tick, weight=weight, grain=self._grain))
 
     async def recount(self, account: str, census: Census) -> None:
         """Told how many wait in the line indeed."""
+        await self._edit(account, lambda window, _: recounted(window, census))
 
-        def edit(window: Window, _: datetime) -> tuple[Window | None, None]:
-            changed = recounted(window, census)
-            return (None if changed == window else changed), None
+    async def _edit(self, account: str, edit: Edit) -> None:
+        await self._asks.write(account, (account, edit))
 
-        await self._change(account, edit)
-
-    async def _answer_all(self, asked: Sequence[tuple[str, Ask | _Unused | None]]) -> Sequence[Answer | None]:
+    async def _answer_all(self, asked: Sequence[tuple[str, Ask | Edit | None]]) -> Sequence[Answer | None]:
         """None asks nothing: what was told is to be written."""
-        asks = [ask for _, ask in asked if isinstance(ask, Ask)]
-        unused = [ask for _, ask in asked if isinstance(ask, _Unused)]
+        asks = [one for _, one in asked if isinstance(one, Ask)]
+        edits = [one for _, one in asked if not isinstance(one, Ask | None)]
+        tells = (asked[0][0], None) in asked
 
         def answered(window: Window, now: datetime) -> tuple[Window | None, Iterator[Answer]]:
-            for one in unused:
-                window = release(window, now, one.tick, weight=one.weight, grain=self._grain)
-            changed, answers = answer(window, now, asks, self._grain)
-            return changed or (window if len(asks) < len(asked) else None), iter(answers)
+            edited = window
+            for edit in edits:
+                edited = edit(edited, now)
+            changed, answers = answer(edited, now, asks, self._grain)
+            return changed or (edited if tells or edited != window else None), iter(answers)
 
-        answers = await self._change(asked[0][0], answered, once=not asks and not unused)
-        return [next(answers) if isinstance(ask, Ask) else None for _, ask in asked]
+        answers = await self._change(asked[0][0], answered, once=not asks and not edits)
+        return [next(answers) if isinstance(one, Ask) else None for _, one in asked]
 
-    async def _change(self, account: str, edit: Edit[Result], *, once: bool = False) -> Result:
-        """`edit` is told when its answer will be known: when the write is done, which takes as long as the last one.
-        `once`: nobody waits for it, and where the race is lost it is left to the next write."""
+    async def _change(
+        self,
+        account: str,
+        answered: Callable[[Window, datetime], tuple[Window | None, Iterator[Answer]]],
+        *,
+        once: bool,
+    ) -> Iterator[Answer]:
+        """`answered` is told when its answers will be known: when the write is done, which takes as long as the last
+        one. `once`: nobody waits for it, and where the race is lost it is left to the next write."""
         kept = self._kept.get(account)
         if kept is None or kept.alone_since is None:
             kept = self._just_seen(account) or await self._read(account)
         losses = 0
         while True:
             told = self._told[account]
-            changed, result = edit(self._with_told(account, kept.window), self._clock() + kept.took)
+            changed, result = answered(self._with_told(account, kept.window), self._clock() + kept.took)
             if changed is None and self._is_fresh(kept):
                 return result
             if changed is not None:

@@ -92,8 +92,9 @@ class Ask:
     """One email's question. `weight` is what it counts for, `number` its place in the line (0: none), `gives_back`
     a reservation that it did not use. `first`: it goes before the line. `regardless`: now, whatever the limit says.
     `now_or_never`: it waits in no line; where there is no room, it is only told when there will be.
-    `called`: it comes when it was told that its turn is likely to come, be the line a little behind by then.
-    `since`: no sooner than then, however early it comes: who has to wait for others' writes goes in its order."""
+    `called`: it comes when it was told that its turn is likely to come, be the line a little behind by then, and keeps
+    the pace of the line. `since`: no sooner than then, however early it comes: it has time to wait for others, and for
+    lost races."""
 
     limit: int
     within: timedelta

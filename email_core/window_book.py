@@ -15,8 +15,9 @@ from operator import itemgetter
 from email_core.throttling import MINUTE, Answer, Ask, Grain, Window, limit_in_force
 
 AT_ONCE = timedelta(seconds=1)  # what is so near goes as it comes, and is not spread
-PACE = ((timedelta(seconds=5), 1.0), (timedelta(seconds=0.5), 1.25))  # so long holds that part of its share at most,
-TURNS_TOGETHER = 3  # or as long as so many turns take
+EVEN_OVER = timedelta(seconds=5)  # so long holds its share of the limit at most, where the line's pace is kept,
+BURST_OVER, BURST_SHARE = timedelta(seconds=0.5), 1.25  # and so long that part of its share
+TURNS_OVER = 3  # both are as long as so many turns, where those take longer
 CALLED = timedelta(seconds=6)  # whose turn is so near may reserve
 OVERDUE = timedelta(seconds=10)  # who has not come so long after its turn is passed over
 
@@ -117,7 +118,7 @@ class _Book:
         self._grain = grain
         self._runs = list(window.reserved[self._oldest(window) : self._furthest(window)])
         self._sums = self._counted()
-        self._searched = (0, 0, 0)
+        self._searched: dict[bool, tuple[int, int, int]] = {}
         self.issued, self.served, self._moved_at = window.issued, window.served, window.moved_at
         self._spare, self._passed, self._density = window.spare, window.passed, window.density
         self.changed = False
@@ -148,7 +149,8 @@ class _Book:
         """The first tick with room, be it one between others that was given back. Each span that it lies in must have
         room: the one that ends with it, and those that end with later reservations. `keeps_pace`: it does not go as it
         comes, however near."""
-        first = max(self._now, self._full_until(limit - weight) + 1, self._searched_until(limit, weight))
+        searched = self._searched_until(limit, weight, keeps_pace)
+        first = max(self._now, self._full_until(limit - weight) + 1, searched)
         tick = max(first, since)
         while True:
             if self._held(tick) + weight > limit:
@@ -156,7 +158,8 @@ class _Book:
             elif self._is_between(tick) or self._is_too_dense(tick, limit, keeps_pace):
                 tick += 1
             else:
-                self._searched = (limit, weight, tick) if since <= first else self._searched
+                if since <= first:
+                    self._searched[keeps_pace] = limit, weight, tick
                 return tick
 
     def _full_until(self, most: int) -> int:
@@ -168,9 +171,9 @@ class _Book:
                 return tick
         return self._now - 1
 
-    def _searched_until(self, limit: int, weight: int) -> int:
+    def _searched_until(self, limit: int, weight: int, keeps_pace: bool) -> int:
         """Where one that asked before for no more found room: there is none before that."""
-        most, least, tick = self._searched
+        most, least, tick = self._searched.get(keeps_pace, (0, 0, 0))
         return tick if limit <= most and weight >= least else 0
 
     def _index(self, tick: int) -> int:
@@ -189,23 +192,30 @@ class _Book:
 
     def _is_too_dense(self, tick: int, limit: int, keeps_pace: bool) -> bool:
         """Whoever asks now is ready now; those to come are spread, so that workers can keep to their times: each tick
-        has its share of the limit, and what comes a share's distance after another is not too dense either. What keeps
-        pace may come closer where some were missed; but a burst would come again when its span is over."""
-        if not self._grain.even or (tick <= self._now + self._grain.ticks(AT_ONCE) and not keeps_pace):
+        has its share of the limit, and what comes a share's distance after another is not too dense either."""
+        if not self._grain.even:
             return False
         span, index = self._grain.span, self._index(tick + 1)
         last, count = self._runs[index - 1] if index else (0, 0)
         if tick - last >= ceil(span / limit) > 1:
             return False
         if keeps_pace:
-            return any(self._is_full_around(tick, limit, time, part) for time, part in PACE)
+            return self._is_off_pace(tick, limit)
         share = (tick + 1) * limit // span - tick * limit // span
-        return (count if last == tick else 0) >= share
+        return tick > self._now + self._grain.ticks(AT_ONCE) and (count if last == tick else 0) >= share
+
+    def _is_off_pace(self, tick: int, limit: int) -> bool:
+        """What was missed is made up for soon, and not at once: a burst would come again when its span is over, with
+        a hole behind it that nobody could use."""
+        return self._is_full_around(tick, limit, EVEN_OVER, 1.0) or self._is_full_around(
+            tick, limit, BURST_OVER, BURST_SHARE
+        )
 
     def _is_full_around(self, tick: int, limit: int, time: timedelta, part: float) -> bool:
-        """Whether so much time before the tick, or after it, holds that part of its share of the limit."""
+        """Whether so much time that ends with the tick, or begins with it, holds that part of its share of the
+        limit."""
         span = self._grain.span
-        ticks = min(span, max(self._grain.ticks(time), ceil(TURNS_TOGETHER * span / limit)))
+        ticks = min(span, max(self._grain.ticks(time), ceil(TURNS_OVER * span / limit)))
         return any(
             self._held_from(first, ticks) + 1 > part * ((first + ticks) * limit // span - first * limit // span)
             for first in (tick - ticks + 1, tick)
@@ -232,7 +242,7 @@ class _Book:
             return
         left = self._runs[index][1] - weight
         self._runs[index : index + 1] = [(tick, left)] if left > 0 else []
-        self._sums, self._searched = self._counted(), (0, 0, 0)
+        self._sums, self._searched = self._counted(), {}
         self.changed = True
 
     # ---- answers

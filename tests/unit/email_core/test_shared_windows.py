@@ -20,7 +20,7 @@ from email_core.shared_windows import (
     backoff,
 )
 from email_core.stores.memory import MemoryWindowStore
-from email_core.throttling import MINUTE, Answer, Ask, Window, limit_in_force
+from email_core.throttling import MINUTE, Answer, Ask, Census, Window, limit_in_force
 from tests.support.emails import NOON, Clock
 
 ASK = Ask(limit=30, within=timedelta(seconds=64))
@@ -325,10 +325,24 @@ async def called(world: World, *sinces: datetime, others: bool = True) -> tuple[
 
 
 async def test_who_may_go_later_gather_for_one_write_where_others_write_too(world):
-    gate, asks = await called(world, LATER, LATER + timedelta(seconds=1), NOON)
+    gate, asks = await called(world, LATER, LATER + timedelta(seconds=1))
     assert (gate.pauses, world.requests()) == ([pytest.approx(2.3)], [])
     gate.is_open.set()
+    assert [one.tick - TICK for one in await asyncio.gather(*asks)] == [30, 40]
+    assert world.requests() == ["read", "write"]
+
+
+async def test_who_must_hurry_waits_for_nobody_and_takes_along_who_gathers(world):
+    gate, asks = await called(world, LATER, LATER + timedelta(seconds=1), NOON)
     assert [one.tick - TICK for one in await asyncio.gather(*asks)] == [30, 40, 0]
+    assert (gate.pauses, world.requests()) == ([pytest.approx(2.3)], ["read", "write"])
+
+
+async def test_who_must_ask_first_ends_the_gathering_though_it_came_last(world):
+    gate, asks = await called(world, LATER, LATER - timedelta(seconds=1))
+    assert gate.pauses == [pytest.approx(2.3), pytest.approx(1.3)]
+    gate.is_open.set()
+    await asyncio.gather(*asks)
     assert world.requests() == ["read", "write"]
 
 
@@ -381,6 +395,18 @@ async def test_accounts_are_counted_apart(world):
     instance = world.instance()
     await ask_many(instance, 30)
     assert (await instance.ask("graph", ASK)).tick == TICK
+
+
+async def test_count_of_the_line_and_places_that_are_told_meanwhile_are_written_one_after_the_other(world):
+    """Two writers in one process would take each other's places for written."""
+    one, other = world.instance(), world.instance()
+    await line_behind(one)
+    await ask_many(other, 1)
+    await other.written()
+    await one.ask("smtp", ASK)
+    await asyncio.gather(one.recount("smtp", Census(issued=29, served=0, waiting=29, lowest=1)), one.written())
+    window, _ = await world.store.read("smtp")
+    assert (window.issued, (await one.window("smtp")).issued) == (30, 30)
 
 
 async def test_slowing_down_is_shared_and_written_once(world):

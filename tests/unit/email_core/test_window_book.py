@@ -242,6 +242,16 @@ def test_those_from_the_line_keep_its_pace_and_make_up_by_and_by_for_what_was_mi
     assert sum(one.tick < START + 10 for one in answers) == promised
 
 
+@pytest.mark.parametrize("limit", [30, 300])
+def test_who_asks_together_with_those_from_the_line_is_answered_as_after_them(limit):
+    line = Window(reserved=((START - 100, 3),), issued=8, spare=30)
+    called = [Ask(limit=limit, within=seconds(60), number=number, called=True) for number in range(1, 9)]
+    new = [Ask(limit=limit, within=seconds(60))] * 3
+    _, together = answer(line, NOON, [*called, *new])
+    window, first = answer(line, NOON, called)
+    assert together == first + answer(window, NOON, new)[1]
+
+
 def test_place_is_told_only_where_it_must_wait():
     window, _ = ask(full(), 0)
     told = place_in_line(window, NOON, ASK)
