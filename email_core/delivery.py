@@ -146,7 +146,7 @@ class Delivery:
             return await self._throttle.give_back(record)
         if await self._distributor.stops(record):
             return await self._park(stored, record)
-        if _looked_at(record) > now + EARLY:
+        if record.due_at > now + EARLY:  # one that came early to expire must not wait here for its turn
             return await self._ring(stored)
         known = await self._provider_state(record)
         if paused_until := known.waits_until(now):

@@ -254,6 +254,13 @@ async def test_retry_is_rung_at_the_expiry_where_that_comes_first():
     assert world.doorbells.rung == [(bell, timedelta(seconds=10))]
 
 
+async def test_doorbell_that_comes_early_for_the_expiry_sends_nothing_before_its_time():
+    world = World(DELIVERED)
+    bell = await world.keep(email(expires_at=NOON + EARLY, next_attempt_at=NOON + timedelta(hours=1)))
+    await world.delivery.answer(bell)
+    assert (world.provider.submissions, world.doorbells.rung) == ([], [(bell, EARLY)])
+
+
 async def test_claimed_email_is_left_to_its_worker_until_the_lease_is_over():
     world = World(DELIVERED)
     record = email()
