@@ -12,7 +12,7 @@ SIZES = (1_000, 100_000, 10_000_000)  # emails a month
 BUSY = 1_000_000  # emails a month: from here on they mostly come while others are on their way
 
 REQUESTS_ALONE, REQUESTS_BUSY = 6.1, 3.6  # of the storage, for an email: benchmarks/storage_requests.py
-TIMER_REQUESTS = {"sweep_outbox": 8, "run_distributor": 2, "expire_emails": 2, "purge_history": 5}  # counted
+TIMER_REQUESTS = {"sweep_outbox": 10, "run_distributor": 2, "expire_emails": 2, "purge_history": 5}  # counted
 HOST_REQUESTS = 4  # of the host for each run of a timer, for its lock and its status: an estimate
 LEAST_SECONDS = 1.0  # that an execution is charged for which is alone in its instance
 GROUPS = 2  # of instances that an email passes through: one accepts, one sends

@@ -65,8 +65,11 @@ class Distribution:
         return True
 
     async def _release(self, until: datetime) -> DistributorState:
+        """What is left is the next run's of the timer, unless it was switched off meanwhile."""
         report = await self._sweeper.sweep(until, releases_batch=True)
-        return await self._distributor.change(lambda state: replace(state, releasing=not report.finished))
+        return await self._distributor.change(
+            lambda state: replace(state, releasing=state.releasing and not report.is_complete)
+        )
 
     async def status(self) -> DistributorStatus:
         now, state = self._clock(), await self._distributor.fresh_state()

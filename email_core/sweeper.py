@@ -55,13 +55,13 @@ DONE_WITH = (Care.NOTHING, Care.FAILURE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """What a sweep goes by, the same for all its emails. `since`: when the last one began that cared for all mail,
-    where that is known. `sends`: the modes whose mail is sent. `releases_batch`: batch mail that waited for the
-    distributor goes. `heads`: when the doorbell at each queue's head was to ring, where it has one. `unpaused`: the
-    providers that are not paused."""
+    """What a sweep goes by, the same for all its emails. `since`: when the last one began that cared for all mail of a
+    mode and sent it, where that is known. `sends`: the modes whose mail is sent. `releases_batch`: batch mail that
+    waited for the distributor goes. `heads`: when the doorbell at each queue's head was to ring, where it has one.
+    `unpaused`: the providers that are not paused."""
 
     began: datetime
-    since: datetime | None = None
+    since: Mapping[Mode, datetime] = field(default_factory=dict)
     sends: frozenset[Mode] = frozenset(Mode)
     releases_batch: bool = False
     heads: Mapping[Mode, datetime] = field(default_factory=dict)
@@ -69,9 +69,10 @@ class Sweep:
 
     def has_rung(self, record: EmailRecord) -> bool:
         """Whether the last one did it: its stretch of time ended where this one's begins."""
-        if self.since is None or is_far_off(record.due_at, self.since):
+        since = self.since.get(record.mode)
+        if since is None or is_far_off(record.due_at, since):
             return False
-        return record.updated_at <= self.since - UNSEEN
+        return record.updated_at <= since - UNSEEN
 
     def releases(self, record: EmailRecord) -> bool:
         """Whether it was parked as its mode was not sent, and is now: nobody was to ring it before."""
@@ -91,6 +92,11 @@ class SweepReport:
     backlog: Backlog
     settled: int
     finished: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all unsent mail was looked at, and got what it needed."""
+        return self.finished and not self.cared.get(Care.FAILURE)
 
 
 def care_for(record: EmailRecord, sweep: Sweep, *, moved: bool = False) -> Care:
@@ -177,21 +183,26 @@ class Sweeper:
                 await self._emails.settle(partition)
                 settled += 1
         await self._throttle.recount(census)
-        if sweep.sends and not cared[Care.FAILURE]:
-            await self._runs.record(LAST_SWEEP, sweep.began)
-        return SweepReport(cared, backlog, settled, finished=True)
+        report = SweepReport(cared, backlog, settled, finished=True)
+        if report.is_complete:
+            await asyncio.gather(*(self._runs.record(LAST_SWEEP[mode], sweep.began) for mode in sweep.sends))
+        return report
 
     async def _begin(self, releases_batch: bool) -> Sweep:
         began = self._clock()
-        since = await self._runs.last(LAST_SWEEP)
         return Sweep(
             began=began,
-            since=since if since and since <= began else None,  # else it was written by a clock that is wrong
+            since=await self._since(began),
             sends=await self._sends(releases_batch),
             releases_batch=releases_batch,
             heads=await self._heads(),
             unpaused=await self._unpaused(),
         )
+
+    async def _since(self, began: datetime) -> dict[Mode, datetime]:
+        """Without those of the future, which a clock that is wrong has written."""
+        lasts = await asyncio.gather(*(self._runs.last(LAST_SWEEP[mode]) for mode in Mode))
+        return {mode: last for mode, last in zip(Mode, lasts, strict=True) if last is not None and last <= began}
 
     async def _sends(self, releases_batch: bool) -> frozenset[Mode]:
         if self._distributor.holds:

@@ -1,5 +1,5 @@
 """When each timer last ran to its end: how one sees that the host calls them at all. And when the sweeper's last look
-at all mail began: the next one goes on from there.
+at all mail of a mode that is sent began: the next one goes on from there.
 """
 
 import logging
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from email_core.errors import StorageUnavailable
 from email_core.logs import where
+from email_core.record import Mode
 
 # Each timer by its function's name, and how often it runs; a test compares with the schedules.
 PERIODS = {
@@ -17,7 +18,7 @@ PERIODS = {
     "expire_emails": timedelta(hours=1),
     "purge_history": timedelta(hours=1),
 }
-LAST_SWEEP = "last_sweep"  # the row beside theirs
+LAST_SWEEP = {mode: f"last_sweep_{mode}" for mode in Mode}  # the rows beside theirs
 
 logger = logging.getLogger(__name__)
 

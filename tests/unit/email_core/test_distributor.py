@@ -7,7 +7,7 @@ import pytest
 from email_core.assembly import Subsystem, connect
 from email_core.caller import LOCAL
 from email_core.distributor import DistributorState
-from email_core.errors import LostRace
+from email_core.errors import LostRace, StorageUnavailable
 from email_core.message import Address, Message
 from email_core.order import Order
 from email_core.parameters import Parameters
@@ -146,6 +146,38 @@ async def test_run_that_was_cut_short_is_finished_by_the_next_timer():
     assert await world.run_timer()
     assert len(world.rung) == 40
     assert not await world.run_timer()
+
+
+async def test_what_the_storage_did_not_release_is_released_by_the_next_timer():
+    world = World()
+    await world.change(enabled=False)
+    email_id = await world.accept()
+    update = world.stores.emails.update
+
+    async def fails(*_):
+        raise StorageUnavailable("update an email")
+
+    world.stores.emails.update = fails
+    assert (await world.change(enabled=True)).releasing
+    world.stores.emails.update = update
+    assert await world.run_timer()
+    assert world.rung == [email_id]
+    assert not await world.run_timer()
+
+
+async def test_release_that_came_to_no_end_does_not_go_on_after_it_was_switched_off():
+    world = World()
+    await world.change(enabled=False)
+    await world.accept()
+    partitions = world.stores.emails.unsettled_partitions
+
+    async def switched_off_meanwhile():
+        await world.change(enabled=False)
+        world.clock.advance(minutes=1)
+        return await partitions()
+
+    world.stores.emails.unsettled_partitions = switched_off_meanwhile
+    assert not (await world.change(enabled=True)).releasing
 
 
 async def test_status_counts_the_backlog_of_batch_mail():

@@ -33,7 +33,7 @@ WRONG_PASSWORD = Outcome(kind=OutcomeKind.CONFIGURATION, reply="535 5.7.8 wrong"
 FAR_OFF = NOON + HORIZON + SECOND
 LAST = NOON - 5 * MINUTE  # when the last sweep began
 RUNG = LAST + HORIZON  # what was parked until then it has rung
-SWEEP = Sweep(began=NOON, since=LAST)
+SWEEP = Sweep(began=NOON, since=dict.fromkeys(Mode, LAST))
 
 
 def claimed(lease_until) -> EmailRecord:
@@ -88,8 +88,14 @@ MISSED = [
 def test_parked_mail_after_sweeps_that_were_missed(due, unknown, missed):
     record = parked_until(due)
     assert care_for(record, Sweep(began=NOON)) is unknown
-    assert care_for(record, Sweep(began=NOON, since=LONG_AGO)) is unknown
-    assert care_for(record, Sweep(began=NOON, since=LAST - 5 * MINUTE)) is missed
+    for since, care in ((LONG_AGO, unknown), (LAST - 5 * MINUTE, missed)):
+        assert care_for(record, replace(SWEEP, since=dict.fromkeys(Mode, since))) is care
+
+
+def test_parked_mail_is_rung_that_the_last_sweep_did_not_send():
+    sweep = replace(SWEEP, since={Mode.INTERACTIVE: LAST})
+    cares = {mode: care_for(parked_until(RUNG, mode=mode), sweep) for mode in Mode}
+    assert cares == {Mode.BATCH: Care.RING, Mode.INTERACTIVE: Care.NOTHING}
 
 
 def test_what_was_brought_forward_is_marked_unless_it_is_still_far_off():
@@ -166,6 +172,10 @@ class World:
         self.records = ()
         return await self.sweeper.sweep(self.clock() + MINUTE, **about)
 
+    async def lasts(self):
+        """When the last sweep of each mode began."""
+        return {mode: await self.timers.read(LAST_SWEEP[mode]) for mode in Mode}
+
     @property
     def rung(self) -> list[str]:
         return [bell.email_id for bell, _ in self.doorbells.rung]
@@ -241,21 +251,31 @@ async def test_what_the_storage_did_not_ring_is_rung_by_the_next_sweep():
     began = world.clock()
     await world.sweep()
     assert rung[0] in world.rung
-    assert await world.timers.read(LAST_SWEEP) == began
+    assert await world.lasts() == dict.fromkeys(Mode, began)
 
 
 async def test_sweep_while_all_mail_is_held_is_none_that_the_next_one_could_go_by():
     world = World(parked_until(NOON + HORIZON), holds=True)
     assert (await world.sweep()).finished
-    assert (world.rung, await world.timers.read(LAST_SWEEP)) == ([], None)
+    assert (world.rung, await world.lasts()) == ([], dict.fromkeys(Mode))
+
+
+async def test_sweep_while_the_distributor_is_off_is_none_that_the_next_one_could_go_by_for_batch_mail():
+    batch, interactive = (parked_until(NOON + HORIZON, mode=mode) for mode in Mode)
+    world = World(batch, interactive)
+    await world.switch.write(DistributorState(enabled=False), None)
+    await world.sweep()
+    assert (world.rung, await world.lasts()) == ([interactive.id], {Mode.BATCH: None, Mode.INTERACTIVE: NOON})
+    await world.sweep(releases_batch=True)
+    assert (world.rung, await world.lasts()) == ([interactive.id, batch.id], dict.fromkeys(Mode, NOON))
 
 
 async def test_sweep_that_a_clock_in_the_future_has_noted_keeps_no_mail_waiting():
     parked = parked_until(NOON + HORIZON)
     world = World(parked)
-    await world.timers.write(LAST_SWEEP, NOON + DAY)
+    await world.timers.write(LAST_SWEEP[Mode.BATCH], NOON + DAY)
     await world.sweep()
-    assert (world.rung, await world.timers.read(LAST_SWEEP)) == ([parked.id], NOON)
+    assert (world.rung, await world.lasts()) == ([parked.id], dict.fromkeys(Mode, NOON))
 
 
 async def test_email_that_waits_for_a_provider_goes_when_its_pause_is_lifted_and_not_before():
@@ -326,7 +346,7 @@ async def test_what_a_sweep_without_an_end_has_rung_is_rung_again():
 
     world.doorbells.ring = slow_ring
     assert not (await world.sweep()).finished
-    assert (len(world.rung), await world.timers.read(LAST_SWEEP)) == (AT_ONCE, None)
+    assert (len(world.rung), await world.lasts()) == (AT_ONCE, dict.fromkeys(Mode))
     world.doorbells.ring = ring
     assert (await world.sweep()).finished
     assert set(world.rung) == {record.id for record in records}
