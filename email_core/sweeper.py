@@ -79,7 +79,8 @@ class Sweep:
         return (self.releases_batch and record.mode is Mode.BATCH) or not waits_for_its_time(record)
 
     def finds_overdue(self, record: EmailRecord) -> bool:
-        """Whether its doorbell is lost: doorbells behind a queue's head are only late."""
+        """Whether its doorbell is lost: doorbells behind a queue's head are only late. The heads are known as they were
+        when the sweep began: what was to ring since then may wait in a queue that the sweep itself has filled."""
         rings_at = max(record.due_at, record.rung_at or record.due_at)
         return rings_at + OVERDUE <= min(self.began, self.heads.get(record.mode, self.began))
 
@@ -99,10 +100,10 @@ class SweepReport:
         return self.finished and not self.cared.get(Care.FAILURE)
 
 
-def care_for(record: EmailRecord, sweep: Sweep, *, moved: bool = False) -> Care:
+def care_for(record: EmailRecord, sweep: Sweep, now: datetime, *, moved: bool = False) -> Care:
     """What one unsent email needs. `moved`: it was brought forward, which its row does not say yet. Pure."""
     if record.status is Status.SENDING:
-        over = record.lease_until is not None and record.lease_until <= sweep.began
+        over = record.lease_until is not None and record.lease_until <= now
         return Care.RELEASE if over else Care.NOTHING
     if record.held or record.mode not in sweep.sends or is_far_off(record.due_at, sweep.began):
         return Care.NOTHING
@@ -225,7 +226,7 @@ class Sweeper:
             record = await self._throttle.brought_forward(brought_forward(stored.record, now, sweep.unpaused))
         except EmailSubsystemError as error:
             return _Change(_failure(stored.record, error), stored, stored.record)
-        care = care_for(record, sweep, moved=record is not stored.record)
+        care = care_for(record, sweep, now, moved=record is not stored.record)
         if care is Care.RELEASE:
             record = released(record, now)
         elif care is Care.MARK:

@@ -71,7 +71,7 @@ CARES = [
 
 @pytest.mark.parametrize(("record", "care"), [one[1:] for one in CARES], ids=[one[0] for one in CARES])
 def test_care(record, care):
-    assert care_for(record, SWEEP) is care
+    assert care_for(record, SWEEP, NOON) is care
 
 
 # when it is due -> what it needs where no sweep is known, as after many that were missed, and where one was missed
@@ -87,27 +87,27 @@ MISSED = [
 @pytest.mark.parametrize(("due", "unknown", "missed"), MISSED)
 def test_parked_mail_after_sweeps_that_were_missed(due, unknown, missed):
     record = parked_until(due)
-    assert care_for(record, Sweep(began=NOON)) is unknown
+    assert care_for(record, Sweep(began=NOON), NOON) is unknown
     for since, care in ((LONG_AGO, unknown), (LAST - 5 * MINUTE, missed)):
-        assert care_for(record, replace(SWEEP, since=dict.fromkeys(Mode, since))) is care
+        assert care_for(record, replace(SWEEP, since=dict.fromkeys(Mode, since)), NOON) is care
 
 
 def test_parked_mail_is_rung_that_the_last_sweep_did_not_send():
     sweep = replace(SWEEP, since={Mode.INTERACTIVE: LAST})
-    cares = {mode: care_for(parked_until(RUNG, mode=mode), sweep) for mode in Mode}
+    cares = {mode: care_for(parked_until(RUNG, mode=mode), sweep, NOON) for mode in Mode}
     assert cares == {Mode.BATCH: Care.RING, Mode.INTERACTIVE: Care.NOTHING}
 
 
 def test_what_was_brought_forward_is_marked_unless_it_is_still_far_off():
     for record in (parked_until(RUNG), parked_until(FAR_OFF - SECOND), email(NOON)):
-        assert care_for(record, SWEEP, moved=True) is Care.MARK
-    assert care_for(parked_until(FAR_OFF), SWEEP, moved=True) is Care.NOTHING
+        assert care_for(record, SWEEP, NOON, moved=True) is Care.MARK
+    assert care_for(parked_until(FAR_OFF), SWEEP, NOON, moved=True) is Care.NOTHING
 
 
 def test_distributor_s_run_marks_all_parked_batch_mail_that_is_not_far_off():
     run = replace(SWEEP, releases_batch=True)
     dues = (NOON, RUNG, RUNG + SECOND, FAR_OFF)
-    cares = {mode: [care_for(parked_until(due, mode=mode), run) for due in dues] for mode in Mode}
+    cares = {mode: [care_for(parked_until(due, mode=mode), run, NOON) for due in dues] for mode in Mode}
     assert cares[Mode.BATCH] == [Care.MARK, Care.MARK, Care.MARK, Care.NOTHING]
     assert cares[Mode.INTERACTIVE] == [Care.NOTHING, Care.NOTHING, Care.RING, Care.NOTHING]
 
@@ -116,8 +116,8 @@ def test_batch_mail_waits_while_the_distributor_does_not_send_but_interactive_ma
     for parked in (True, False):
         batch, interactive = (email(LONG_AGO, parked=parked, mode=mode) for mode in Mode)
         sweep = replace(SWEEP, sends=frozenset({Mode.INTERACTIVE}))
-        assert care_for(batch, sweep) is Care.NOTHING
-        assert care_for(interactive, sweep) is Care.MARK
+        assert care_for(batch, sweep, NOON) is Care.NOTHING
+        assert care_for(interactive, sweep, NOON) is Care.MARK
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -125,15 +125,27 @@ def test_batch_mail_waits_while_the_distributor_does_not_send_but_interactive_ma
 def test_no_mail_is_rung_while_none_is_sent_but_a_dead_worker_s_is_released(mode, parked):
     sweep = replace(SWEEP, sends=frozenset())
     record = email(LONG_AGO, parked=parked, mode=mode)
-    assert (care_for(record, sweep), care_for(record, sweep, moved=True)) == (Care.NOTHING, Care.NOTHING)
-    assert care_for(claimed(NOON), sweep) is Care.RELEASE
+    assert (care_for(record, sweep, NOON), care_for(record, sweep, NOON, moved=True)) == (Care.NOTHING, Care.NOTHING)
+    assert care_for(claimed(NOON), sweep, NOON) is Care.RELEASE
 
 
 @pytest.mark.parametrize("record", [email(LONG_AGO), parked_until(LONG_AGO, LONG_AGO - DAY)])
 def test_doorbell_behind_a_backlog_is_late_and_not_lost(record):
-    assert care_for(record, replace(SWEEP, heads={Mode.BATCH: LONG_AGO})) is Care.NOTHING
-    assert care_for(record, replace(SWEEP, heads={Mode.BATCH: LONG_AGO + OVERDUE})) is Care.MARK
-    assert care_for(record, replace(SWEEP, heads={Mode.INTERACTIVE: LONG_AGO})) is Care.MARK
+    assert care_for(record, replace(SWEEP, heads={Mode.BATCH: LONG_AGO}), NOON) is Care.NOTHING
+    assert care_for(record, replace(SWEEP, heads={Mode.BATCH: LONG_AGO + OVERDUE}), NOON) is Care.MARK
+    assert care_for(record, replace(SWEEP, heads={Mode.INTERACTIVE: LONG_AGO}), NOON) is Care.MARK
+
+
+def test_long_sweep_releases_what_a_worker_left_since_it_began():
+    record, before_its_end = claimed(NOON + 6 * MINUTE), NOON + 6 * MINUTE - SECOND
+    assert care_for(record, SWEEP, before_its_end) is Care.NOTHING
+    assert care_for(record, SWEEP, NOON + 6 * MINUTE) is Care.RELEASE
+
+
+@pytest.mark.parametrize("heads", [{}, {Mode.BATCH: NOON - SECOND}])
+def test_long_sweep_takes_no_doorbell_for_lost_that_may_wait_in_a_queue_which_it_has_filled(heads):
+    record = email(NOON + SECOND)
+    assert care_for(record, replace(SWEEP, heads=heads), NOON + 8 * MINUTE) is Care.NOTHING
 
 
 class Smtp(Provider):
