@@ -32,7 +32,9 @@ from email_core.throttle import Throttle
 from email_core.timer_runs import LAST_SWEEP, TimerRuns
 
 OVERDUE = timedelta(minutes=5)  # how late a doorbell may be, beyond what the queue's own backlog explains
-UNSEEN = timedelta(minutes=1)  # a row so young may be missing in what is read: clocks differ, and writing takes a while
+UNSEEN = timedelta(
+    minutes=5
+)  # so young a row may not have been there: Azure lets a request last 230 s, and clocks differ
 SETTLED_AFTER = timedelta(hours=1)  # clocks differ: a day is past only then
 AT_ONCE = 32  # emails cared for side by side, so that they are read and written together
 WHOLE = 64  # the newest emails of a partition, which are listed with their content

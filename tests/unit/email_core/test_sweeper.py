@@ -61,6 +61,7 @@ CARES = [
     ("the same, and it is due", parked_until(NOON - OVERDUE + SECOND), Care.NOTHING),
     ("the same, and its doorbell is lost", parked_until(NOON - OVERDUE), Care.MARK),
     ("parked when the last sweep may have looked already", parked_until(RUNG, LAST - UNSEEN + SECOND), Care.RING),
+    ("parked by a request that was as slow as may be", parked_until(RUNG, LAST - timedelta(seconds=230)), Care.RING),
     ("parked as no mail was sent", parked_until(NOON, NOON - MINUTE), Care.MARK),
     ("the same just before its time", parked_until(NOON + MINUTE, NOON - MINUTE), Care.MARK),
     ("held", email(LONG_AGO, held=True), Care.NOTHING),
