@@ -200,7 +200,7 @@ class _World:
 
     async def care_for(self, throttle: Throttle, group: Sequence[EmailRecord], now: datetime, *, whole: bool) -> None:
         """Doorbells carry their emails: where these were not listed `whole`, neighbours share the reading of them. Only
-        what was brought forward, or is late, is written."""
+        what was brought forward is written: each sweep comes to its end."""
         soonest = await throttle.brought_forward(min(group, key=lambda record: record.turn.number))
         if is_far_off(min(soonest.due_at, *(record.due_at for record in group)), now):  # it saves asking for each
             self.parked[self.shard_of(group[0])] += group
@@ -211,7 +211,7 @@ class _World:
             if is_far_off(one.due_at, now):
                 self.park(record)
             else:
-                rung.append(self.ring(one, marks=one is not record or one.due_at <= now))
+                rung.append(self.ring(one, marks=one is not record))
         self.result.requests["deferral"] += bool(rung) and not whole  # the reading
         await asyncio.gather(*rung)
 

@@ -5,7 +5,8 @@ Doorbells get lost, workers die in the middle, and some mail has no doorbell on 
 for the distributor). The sweeper looks at every unsent email and rings where it must.
 
 What it rings because its time comes it does not write: each sweep has its stretch of time, which begins where that of
-the one before ended, and rings what is due in it. All else that it rings it marks, so that the next one knows.
+the one before ended, and rings what is due in it. All else that it rings it marks, so that the next one knows; and all
+that it rings where no sweep before was kept for a while, as this one may come to no end either.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from email_core.distributor import Distributor
 from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.logs import where
-from email_core.parking import is_far_off, waits_for_its_time
+from email_core.parking import HORIZON, is_far_off, waits_for_its_time
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
@@ -76,6 +77,12 @@ class Sweep:
             return False
         return record.updated_at <= since - UNSEEN
 
+    def keeps_up(self, record: EmailRecord) -> bool:
+        """Whether the last one is not long ago. Else several came to no end, or none ran, and more may come to none:
+        what they ring has to be marked, or the next one rings it again."""
+        since = self.since.get(record.mode)
+        return since is not None and self.began <= since + HORIZON
+
     def releases(self, record: EmailRecord) -> bool:
         """Whether it was parked as its mode was not sent, and is now: nobody was to ring it before."""
         return (self.releases_batch and record.mode is Mode.BATCH) or not waits_for_its_time(record)
@@ -113,8 +120,7 @@ def care_for(record: EmailRecord, sweep: Sweep, now: datetime, *, moved: bool = 
         return Care.MARK
     if not record.parked or sweep.has_rung(record):
         return Care.NOTHING
-    # what is late, as sweeps were missed, is marked: those that come to no end would ring it one after the other
-    return Care.RING if record.due_at > sweep.began else Care.MARK
+    return Care.RING if sweep.keeps_up(record) else Care.MARK
 
 
 def released(record: EmailRecord, now: datetime) -> EmailRecord:

@@ -75,28 +75,32 @@ def test_care(record, care):
     assert care_for(record, SWEEP, NOON) is care
 
 
-# when it is due -> what it needs where no sweep is known, as after many that were missed, and where one was missed
+# when it is due -> what it needs where one sweep was missed
 MISSED = [
-    (NOON - MINUTE, Care.MARK, Care.NOTHING),  # late: rung once, whatever becomes of this sweep
-    (NOON + SECOND, Care.RING, Care.RING),
-    (RUNG, Care.RING, Care.RING),
-    (RUNG + SECOND, Care.RING, Care.RING),
-    (FAR_OFF, Care.NOTHING, Care.NOTHING),
+    (NOON, Care.NOTHING),
+    (NOON + SECOND, Care.RING),
+    (FAR_OFF - SECOND, Care.RING),
+    (FAR_OFF, Care.NOTHING),
 ]
 
 
-@pytest.mark.parametrize(("due", "unknown", "missed"), MISSED)
-def test_parked_mail_after_sweeps_that_were_missed(due, unknown, missed):
-    record = parked_until(due)
-    assert care_for(record, Sweep(began=NOON), NOON) is unknown
-    for since, care in ((LONG_AGO, unknown), (LAST - 5 * MINUTE, missed)):
-        assert care_for(record, replace(SWEEP, since=dict.fromkeys(Mode, since)), NOON) is care
+@pytest.mark.parametrize(("due", "care"), MISSED)
+def test_parked_mail_after_a_sweep_that_was_missed(due, care):
+    sweep = replace(SWEEP, since=dict.fromkeys(Mode, NOON - HORIZON))
+    assert care_for(parked_until(due), sweep, NOON) is care
+
+
+@pytest.mark.parametrize("since", [{}, dict.fromkeys(Mode, NOON - HORIZON - SECOND)])
+def test_parked_mail_is_marked_where_no_sweep_was_kept_for_a_while(since):
+    sweep = replace(SWEEP, since=since)
+    cares = [care_for(parked_until(due), sweep, NOON) for due in (NOON, NOON + SECOND, FAR_OFF - SECOND, FAR_OFF)]
+    assert cares == [Care.MARK, Care.MARK, Care.MARK, Care.NOTHING]
 
 
 def test_parked_mail_is_rung_that_the_last_sweep_did_not_send():
     sweep = replace(SWEEP, since={Mode.INTERACTIVE: LAST})
     cares = {mode: care_for(parked_until(RUNG, mode=mode), sweep, NOON) for mode in Mode}
-    assert cares == {Mode.BATCH: Care.RING, Mode.INTERACTIVE: Care.NOTHING}
+    assert cares == {Mode.BATCH: Care.MARK, Mode.INTERACTIVE: Care.NOTHING}
 
 
 def test_what_was_brought_forward_is_marked_unless_it_is_still_far_off():
@@ -185,6 +189,11 @@ class World:
         self.records = ()
         return await self.sweeper.sweep(self.clock() + MINUTE, **about)
 
+    async def swept(self, began):
+        """A sweep has cared for all mail."""
+        for mode in Mode:
+            await self.timers.write(LAST_SWEEP[mode], began)
+
     async def lasts(self):
         """When the last sweep of each mode began."""
         return {mode: await self.timers.read(LAST_SWEEP[mode]) for mode in Mode}
@@ -217,12 +226,13 @@ async def test_lost_doorbell_is_rung_once_and_not_again_by_the_next_sweep():
 
 
 async def test_parked_email_is_rung_for_the_time_it_is_due_without_being_read_or_written():
-    parked = parked_until(NOON + MINUTE)
+    parked = parked_until(NOON + 9 * MINUTE)
     world = World()
     reads = reads_of(world.emails)
     stored = await world.emails.insert(parked, b"Hello")
+    await world.swept(LAST)
     await world.sweep()
-    assert world.doorbells.rung == [(Doorbell.of(stored), MINUTE)]
+    assert world.doorbells.rung == [(Doorbell.of(stored), 9 * MINUTE)]
     assert (await world.emails.get(parked.id), reads) == (stored, [])
     assert await carried(world) == {parked.id: b"Hello"}
 
@@ -248,6 +258,7 @@ async def test_sweep_after_one_that_was_missed_rings_what_both_had_to():
 
 async def test_what_the_storage_did_not_ring_is_rung_by_the_next_sweep():
     world = World(*(parked_until(NOON + HORIZON) for _ in range(2)))
+    await world.swept(LAST)
     ring, rung = world.doorbells.ring, []
 
     async def fails_once(doorbell, delay):
@@ -348,9 +359,11 @@ async def test_sweep_that_runs_out_of_time_says_so_and_the_next_one_goes_on():
     assert len(set(world.rung)) == len(world.rung) > first
 
 
-async def test_what_a_sweep_without_an_end_has_rung_is_rung_again():
+@pytest.mark.parametrize(("since", "again"), [(LAST, AT_ONCE), (LONG_AGO, 0)])
+async def test_what_a_sweep_without_an_end_has_rung_is_rung_again_unless_none_has_ended_for_long(since, again):
     records = [parked_until(NOON + HORIZON) for _ in range(AT_ONCE + 1)]
     world = World(*records)
+    await world.swept(since)
     ring = world.doorbells.ring
 
     async def slow_ring(*about):
@@ -359,11 +372,11 @@ async def test_what_a_sweep_without_an_end_has_rung_is_rung_again():
 
     world.doorbells.ring = slow_ring
     assert not (await world.sweep()).finished
-    assert (len(world.rung), await world.lasts()) == (AT_ONCE, dict.fromkeys(Mode))
+    assert (len(world.rung), await world.lasts()) == (AT_ONCE, dict.fromkeys(Mode, since))
     world.doorbells.ring = ring
     assert (await world.sweep()).finished
     assert set(world.rung) == {record.id for record in records}
-    assert len(world.rung) == 2 * AT_ONCE + 1
+    assert len(world.rung) == AT_ONCE + 1 + again
 
 
 async def test_past_partition_without_unsent_mail_is_settled_and_not_looked_at_again():
