@@ -38,7 +38,7 @@ UNSEEN = timedelta(
 )  # so young a row may not have been there: Azure lets a request last 230 s, and clocks differ
 SETTLED_AFTER = timedelta(hours=1)  # clocks differ: a day is past only then
 AT_ONCE = 32  # emails cared for side by side, so that they are read and written together
-WHOLE = 64  # the newest emails of a partition, which are listed with their content
+WHOLE = 64  # the newest emails of a partition, which are listed with their content while batch mail is sent
 MOST_IN_VAIN = 64 * 1024  # octets that are read between two emails: more would cost more than one more request
 ROW_OCTETS = 2_000  # what an email weighs apart from its content
 
@@ -178,14 +178,15 @@ class Sweeper:
         census = await self._throttle.census(self._providers)
         cared: Counter[str] = Counter()
         backlog, settled = Backlog(), 0
+        sends_batch = Mode.BATCH in sweep.sends
+        whole = WHOLE if sends_batch else 0
         for partition in await self._emails.unsettled_partitions():
             found = 0
-            async for some in in_groups(self._emails.waiting(partition, WHOLE), AT_ONCE):
+            async for some in in_groups(self._emails.waiting(partition, whole), AT_ONCE):
                 if self._clock() >= until:
                     return SweepReport(cared, backlog, settled, finished=False)
                 found += len(some)
                 census.count(one.record for one in some)
-                sends_batch = Mode.BATCH in sweep.sends
                 backlog.count(some, self._clock(), sends_batch=sends_batch, holds=self._distributor.holds)
                 cared.update(await self._care(some, sweep))
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():

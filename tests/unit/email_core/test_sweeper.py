@@ -434,6 +434,24 @@ async def test_newest_emails_doorbells_carry_them_without_any_read():
     assert len(world.rung) == WHOLE
 
 
+async def test_content_is_not_read_while_no_batch_mail_is_sent():
+    off = World(email(LONG_AGO, mode=Mode.INTERACTIVE), *parked(2))
+    await off.switch.write(DistributorState(enabled=False), None)
+    wholes = []
+    for world in (off, World(*parked(2), holds=True), World(*parked(2))):
+        waiting = world.emails.waiting
+
+        def seen(partition, whole, waiting=waiting):
+            wholes.append(whole)
+            return waiting(partition, whole)
+
+        world.emails.waiting = seen
+        await world.sweep()
+    assert wholes == [0, 0, WHOLE]
+    assert await carried(off) == {}
+    assert len(off.rung) == 1
+
+
 async def test_lone_email_behind_the_newest_is_rung_without_being_read():
     (one,) = parked(1)
     world = World(*newer(), one)
