@@ -48,12 +48,8 @@ logger = logging.getLogger(__name__)
 class Care(StrEnum):
     NOTHING = "left alone"
     RING = "rung"  # its time comes
-    MARK = "rung and marked"  # its doorbell is lost, or nobody was to ring it before now
+    MARK = "rung and marked"  # its doorbell is lost, nobody was to ring it before now, or the next sweep would not know
     RELEASE = "released"  # its worker died: the lease is over
-    FAILURE = "not cared for"  # the storage did not do it: the next sweep sees it again
-
-
-DONE_WITH = (Care.NOTHING, Care.FAILURE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +92,11 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """How many emails got which care, what there was, and whether all unsent mail was looked at."""
+    """How many emails got which care, and how many did not get what they need as the storage did not do it; what there
+    was, and whether all unsent mail was looked at."""
 
-    cared: Mapping[str, int]
+    cared: Mapping[Care, int]
+    failures: int
     backlog: Backlog
     settled: int
     finished: bool
@@ -106,7 +104,7 @@ class SweepReport:
     @property
     def is_complete(self) -> bool:
         """Whether all unsent mail was looked at, and got what it needed."""
-        return self.finished and not self.cared.get(Care.FAILURE)
+        return self.finished and not self.failures
 
 
 def care_for(record: EmailRecord, sweep: Sweep, now: datetime, *, moved: bool = False) -> Care:
@@ -176,24 +174,26 @@ class Sweeper:
         distributor, or it was just switched on."""
         sweep = await self._begin(releases_batch)
         census = await self._throttle.census(self._providers)
-        cared: Counter[str] = Counter()
-        backlog, settled = Backlog(), 0
+        cared: Counter[Care] = Counter()
+        failures, backlog, settled = 0, Backlog(), 0
         sends_batch = Mode.BATCH in sweep.sends
         whole = WHOLE if sends_batch else 0
         for partition in await self._emails.unsettled_partitions():
             found = 0
             async for some in in_groups(self._emails.waiting(partition, whole), AT_ONCE):
                 if self._clock() >= until:
-                    return SweepReport(cared, backlog, settled, finished=False)
+                    return SweepReport(cared, failures, backlog, settled, finished=False)
                 found += len(some)
                 census.count(one.record for one in some)
                 backlog.count(some, self._clock(), sends_batch=sends_batch, holds=self._distributor.holds)
-                cared.update(await self._care(some, sweep))
+                done = await self._care(some, sweep)
+                cared.update(done)
+                failures += len(some) - len(done)
             if not found and last_moment_of(partition) + SETTLED_AFTER < self._clock():
                 await self._emails.settle(partition)
                 settled += 1
         await self._throttle.recount(census)
-        report = SweepReport(cared, backlog, settled, finished=True)
+        report = SweepReport(cared, failures, backlog, settled, finished=True)
         if report.is_complete:
             await asyncio.gather(*(self._runs.record(LAST_SWEEP[mode], sweep.began) for mode in sweep.sends))
         return report
@@ -229,12 +229,14 @@ class Sweeper:
         states = await asyncio.gather(*map(self._pauses.state, self._providers.values()))
         return frozenset(name for name, state in zip(self._providers, states, strict=True) if not state.refusals)
 
-    async def _change(self, stored: StoredEmail, sweep: Sweep) -> _Change:
+    async def _change(self, stored: StoredEmail, sweep: Sweep) -> _Change | None:
+        """None where the storage does not tell what it needs."""
         now = self._clock()
         try:
             record = await self._throttle.brought_forward(brought_forward(stored.record, now, sweep.unpaused))
         except EmailSubsystemError as error:
-            return _Change(_failure(stored.record, error), stored, stored.record)
+            _log_failure(stored.record, error)
+            return None
         care = care_for(record, sweep, now, moved=record is not stored.record)
         if care is Care.RELEASE:
             record = released(record, now)
@@ -243,13 +245,15 @@ class Sweeper:
         return _Change(care, stored, record)
 
     async def _care(self, listed: Sequence[StoredEmail], sweep: Sweep) -> list[Care]:
-        """What was done. Each doorbell carries its email where that was listed with its content, or could be read
-        together with others."""
-        looked_at = await asyncio.gather(*(self._change(one, sweep) for one in listed))
-        changes = [change for change in looked_at if change.care not in DONE_WITH]
-        return [change.care for change in looked_at if change.care in DONE_WITH] + await self._ring_all(listed, changes)
+        """What was done, but for those for which the storage did not do it: the next sweep sees them again. Each
+        doorbell carries its email where that was listed with its content, or could be read together with others."""
+        results = await asyncio.gather(*(self._change(one, sweep) for one in listed))
+        looked_at = [change for change in results if change is not None]
+        changes = [change for change in looked_at if change.care is not Care.NOTHING]
+        left_alone = [Care.NOTHING] * (len(looked_at) - len(changes))
+        return left_alone + [care for care in await self._ring_all(listed, changes) if care is not None]
 
-    async def _ring_all(self, listed: Sequence[StoredEmail], changes: Sequence[_Change]) -> list[Care]:
+    async def _ring_all(self, listed: Sequence[StoredEmail], changes: Sequence[_Change]) -> list[Care | None]:
         lack = {change.stored.record.id for change in changes if not change.stored.is_whole}
         ranges = ranges_worth_reading(listed, lack)
         read = [one for some in await asyncio.gather(*(self._read(*ends) for ends in ranges)) for one in some]
@@ -269,7 +273,8 @@ class Sweeper:
             logger.warning("emails are rung without their content: %s", where(error))
             return []
 
-    async def _ring(self, change: _Change, stored: StoredEmail) -> Care:
+    async def _ring(self, change: _Change, stored: StoredEmail) -> Care | None:
+        """What was done; None where the storage did not do it."""
         record = change.record
         try:
             if change.care is not Care.RING:
@@ -278,7 +283,8 @@ class Sweeper:
         except LostRace:
             return Care.NOTHING  # somebody is at work on it
         except EmailSubsystemError as error:
-            return _failure(record, error)
+            _log_failure(record, error)
+            return None
         logger.info("email %s was %s by the sweeper", record.id, change.care.value)
         return change.care
 
@@ -300,9 +306,8 @@ def ranges_worth_reading(listed: Sequence[StoredEmail], wanted: Collection[str])
     return [(run[0], run[-1]) for run in runs if len(run) > 1]
 
 
-def _failure(record: EmailRecord, error: EmailSubsystemError) -> Care:
+def _log_failure(record: EmailRecord, error: EmailSubsystemError) -> None:
     logger.warning("email %s could not be cared for: %s", record.id, where(error))
-    return Care.FAILURE
 
 
 async def in_groups(emails: AsyncIterator[StoredEmail], size: int) -> AsyncIterator[list[StoredEmail]]:

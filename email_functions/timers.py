@@ -39,7 +39,10 @@ def timer(schedule: str) -> Callable[[Work], Function]:
 async def sweep_outbox(core: Subsystem) -> None:
     report = await core.sweeper.sweep(utc_now() + TIME_LIMIT)
     cared = ", ".join(f"{count} {care}" for care, count in report.cared.items() if count)
-    logger.info("sweep: emails: %s; %d partitions settled; finished: %s", cared or 0, report.settled, report.finished)
+    logger.info(
+        "sweep: emails: %s; %d could not be cared for; %d partitions settled; finished: %s",
+        *(cared or 0, report.failures, report.settled, report.finished),
+    )
     await core.watch.measure(report.backlog)
 
 

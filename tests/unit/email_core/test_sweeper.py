@@ -270,12 +270,24 @@ async def test_what_the_storage_did_not_ring_is_rung_by_the_next_sweep():
 
     world.doorbells.ring = fails_once
     report = await world.sweep()
-    assert (report.cared[Care.FAILURE], report.cared[Care.RING]) == (1, 1)
+    assert (report.cared, report.failures, report.finished, report.is_complete) == ({Care.RING: 1}, 1, True, False)
     world.clock.advance(minutes=5)
     began = world.clock()
     await world.sweep()
     assert rung[0] in world.rung
     assert await world.lasts() == dict.fromkeys(Mode, began)
+
+
+async def test_email_of_which_the_storage_does_not_tell_its_turn_is_a_failure_and_the_others_are_rung():
+    lost, in_line = email(LONG_AGO), parked_until(FAR_OFF, turn=Turn(number=9, limit="1 a minute"))
+    world = World(lost, in_line, email(NOON), smtp_per_minute_limit=1)
+
+    async def away(*_):
+        raise StorageUnavailable("read a window")
+
+    world.windows.read = away
+    report = await world.sweep()
+    assert (report.cared, report.failures, world.rung) == ({Care.NOTHING: 1, Care.MARK: 1}, 1, [lost.id])
 
 
 async def test_sweep_while_all_mail_is_held_is_none_that_the_next_one_could_go_by():
