@@ -33,9 +33,8 @@ from email_core.throttle import Throttle
 from email_core.timer_runs import LAST_SWEEP, TimerRuns
 
 OVERDUE = timedelta(minutes=5)  # how late a doorbell may be, beyond what the queue's own backlog explains
-UNSEEN = timedelta(
-    minutes=5
-)  # so young a row may not have been there: Azure lets a request last 230 s, and clocks differ
+UNSEEN = timedelta(minutes=1)  # so young a row may not have been there: clocks differ, and writing takes a while
+NEW_UNSEEN = timedelta(minutes=5)  # or that of a new email: Azure lets the request that brought it last 230 s
 SETTLED_AFTER = timedelta(hours=1)  # clocks differ: a day is past only then
 AT_ONCE = 32  # emails cared for side by side, so that they are read and written together
 WHOLE = 64  # the newest emails of a partition, which are listed with their content while batch mail is sent
@@ -71,7 +70,8 @@ class Sweep:
         since = self.since.get(record.mode)
         if since is None or is_far_off(record.due_at, since):
             return False
-        return record.updated_at <= since - UNSEEN
+        is_new = record.updated_at == record.created_at
+        return record.updated_at <= since - (NEW_UNSEEN if is_new else UNSEEN)
 
     def keeps_up(self, record: EmailRecord) -> bool:
         """Whether the last one is not long ago. Else several came to no end, or none ran, and more may come to none:

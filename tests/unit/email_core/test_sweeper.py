@@ -44,6 +44,10 @@ def parked_until(due, at=LONG_AGO, **about) -> EmailRecord:
     return email(at, parked=True, next_attempt_at=due, **about)
 
 
+def deferred_until(due, at) -> EmailRecord:
+    return replace(parked_until(due), updated_at=at)
+
+
 # what it is, the record -> what it needs at noon
 CARES = [
     ("just accepted", email(NOON), Care.NOTHING),
@@ -60,7 +64,8 @@ CARES = [
     ("parked, and the last sweep has rung it", parked_until(RUNG), Care.NOTHING),
     ("the same, and it is due", parked_until(NOON - OVERDUE + SECOND), Care.NOTHING),
     ("the same, and its doorbell is lost", parked_until(NOON - OVERDUE), Care.MARK),
-    ("parked when the last sweep may have looked already", parked_until(RUNG, LAST - UNSEEN + SECOND), Care.RING),
+    ("deferred when the last sweep may have looked", deferred_until(RUNG, LAST - UNSEEN + SECOND), Care.RING),
+    ("deferred before that", deferred_until(RUNG, LAST - UNSEEN), Care.NOTHING),
     ("parked by a request that was as slow as may be", parked_until(RUNG, LAST - timedelta(seconds=230)), Care.RING),
     ("parked as no mail was sent", parked_until(NOON, NOON - MINUTE), Care.MARK),
     ("the same just before its time", parked_until(NOON + MINUTE, NOON - MINUTE), Care.MARK),
