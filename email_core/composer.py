@@ -73,8 +73,8 @@ class Composer:
     async def draft(self, message: Message, order: Order, caller: Caller, *, is_dry_run: bool = False) -> DraftFile:
         """The message as a file for the user's own mail app. It may yet lack recipients: the user adds them; and a
         sender: that is the user, whose mail app knows it. That somebody chose this when asked is remembered, but for a
-        dry run. The order's metadata may be there, as the body is that of an email which was answered UseMailApp.
-        Raises InvalidEmail, NotPermitted or EmailTooLarge."""
+        dry run. Times and metadata of the order go nowhere: they stand there as the body is that of an email which was
+        answered UseMailApp. Raises InvalidEmail, NotPermitted or EmailTooLarge."""
         behalf = await self._users.behalf(caller, order, names_sender=message.sender is not None)
         if problems := tuple(_of_draft(order)):
             raise InvalidEmail(*problems)
@@ -220,11 +220,8 @@ def _of_times(order: Order, now: datetime) -> Iterator[FieldProblem]:
 
 
 def _of_draft(order: Order) -> Iterator[FieldProblem]:
-    """What is asked for and cannot be had where the user's own mail app sends."""
-    for name, time in (("send_at", order.send_at), ("expires_at", order.expires_at)):
-        if time is not None:
-            detail = "is not taken: the user sends a draft when they like, leave it out"
-            yield FieldProblem(f"{order.pointer}{name}", detail)
+    """An email that was answered UseMailApp or ChooseProvider named no provider: whoever names one means another
+    call."""
     if order.provider not in (None, EML):
         detail = "is not taken: the user's own mail app sends a draft, leave it out or write eml; or POST /api/emails"
         yield FieldProblem(f"{order.pointer}provider", detail)

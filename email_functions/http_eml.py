@@ -8,14 +8,12 @@ from email_core.beside import beside
 from email_core.draft_file import DraftFile
 from email_functions.door import Call, door
 from email_functions.email_schema import message_body
-from email_functions.idempotency_key import refuse_key
 
 blueprint = func.Blueprint()
 
 
 @door(blueprint)
 async def make_draft_file(call: Call) -> func.HttpResponse:
-    refuse_key(call.req.headers)
     octets = call.req.get_body()
     body, message = await beside(len(octets), message_body, octets)
     order = body.order(body.metadata)
