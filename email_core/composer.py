@@ -75,10 +75,9 @@ class Composer:
         sender: that is the user, whose mail app knows it. That somebody chose this when asked is remembered, but for a
         dry run. Times and metadata of the order go nowhere: they stand there as the body is that of an email which was
         answered UseMailApp. Raises InvalidEmail, NotPermitted or EmailTooLarge."""
-        behalf = await self._users.behalf(caller, order, names_sender=message.sender is not None)
-        if problems := tuple(_of_draft(order)):
-            raise InvalidEmail(*problems)
-        draft = await beside(message.least_size, self._drafted, message)
+        with _all_at_once(*_of_draft(order)):
+            behalf = await self._users.behalf(caller, order, names_sender=message.sender is not None)
+            draft = await beside(message.least_size, self._drafted, message)
         if order.provider == EML and order.mode is Mode.INTERACTIVE and not is_dry_run:
             await self._users.remember(behalf, EML)
         return draft

@@ -39,10 +39,20 @@ async def test_provider_is_refused_where_the_users_own_mail_app_sends(doors, pro
     assert "leave it out" in answer.json["detail"]
 
 
+async def test_all_that_is_wrong_with_a_draft_is_told_at_once(doors):
+    answer = await doors.post("/api/eml", small_email(provider="smtp", user="nobody"))
+    assert (answer.status, answer.pointers) == (422, ["/provider", "/user"])
+
+
 async def test_same_body_and_key_that_were_answered_use_mail_app_make_a_draft(doors):
     await doors.know("ann", email="ann@contoso.com", provider="eml")
     times = {"send_at": "2099-01-01T09:00:00Z", "expires_at": "2099-01-02T09:00:00Z"}
-    email = {"to": ["bob@example.com"], "user": "ann", "mode": "interactive", "metadata": {"order": "secret-42"}} | times
+    email = {
+        "to": ["bob@example.com"],
+        "user": "ann",
+        "mode": "interactive",
+        "metadata": {"order": "secret-42"},
+    } | times
     sent_there = await doors.post("/api/emails", email, idempotency_key="a")
     draft = await doors.post(sent_there.json["links"]["eml"], email, idempotency_key="a")
     assert (sent_there.json["type"], draft.status) == ("use-mail-app", 200)
