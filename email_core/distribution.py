@@ -13,6 +13,9 @@ from email_core.sweeper import Sweeper
 MOST_COUNTED = 10_000  # emails of the backlog; a larger one is told as "at least"
 AT_ONCE = timedelta(seconds=20)  # how long switching on releases mail itself; the timer does the rest
 
+Edit = Callable[[DistributorState, datetime], DistributorState]
+"""An administrator's change of what stands there, at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class DistributorStatus:
@@ -38,13 +41,18 @@ class Distribution:
         self._sweeper = sweeper
         self._clock = clock
 
-    async def change(self, edit: Callable[[DistributorState], DistributorState]) -> DistributorState:
+    async def previewed(self, edit: Edit) -> tuple[DistributorState, DistributorState]:
+        """What stands there, and what the edit would make of it. Raises what the edit raises."""
+        state = await self._distributor.fresh_state()
+        return state, edit(state, self._clock())
+
+    async def change(self, edit: Edit) -> DistributorState:
         """Applies an administrator's edit; switched on, or made continuous, what is parked goes at once. Raises
-        LostRace where somebody else changed it meanwhile."""
+        LostRace where somebody else changed it meanwhile, and what the edit raises."""
         now = self._clock()
 
         def applied(state: DistributorState) -> DistributorState:
-            edited = edit(state)
+            edited = edit(state, now)
             return replace(edited, releasing=edited.is_continuous(now) and not state.is_continuous(now))
 
         changed = await self._distributor.change(applied)

@@ -1,12 +1,12 @@
 """What an administrator may change of the distributor."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from email_core.distribution import Edit
 from email_core.distributor import DistributorState
 from email_core.errors import FieldProblem, InvalidEmail
 from email_functions.validation import Body, from_json
@@ -22,7 +22,7 @@ class RecurrenceBody(Body):
     """How often a run sends what has gathered; 0: mail is sent as it comes."""
     end_after_runs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     end_date: date | None = None
-    """The last day, in UTC; today or later."""
+    """The last day, in UTC; a new one is today or later."""
 
     @model_validator(mode="after")
     def _has_one_end(self) -> Self:
@@ -39,21 +39,23 @@ class DistributorBody(Body):
     enabled: bool | None = None
     """Whether batch mail is sent at all; what is accepted meanwhile waits."""
     recurrence: RecurrenceBody | None = None
-    """A new one, or one that is over, begins anew."""
+    """A new one begins anew, and so does one whose runs are done."""
 
 
-def distributor_change(body: bytes, now: datetime) -> Callable[[DistributorState], DistributorState]:
+def distributor_change(body: bytes) -> Edit:
     """The edit that the body asks for. A recurrence that stands there already goes on, unless it is over: then it
-    begins anew, as every other does. Raises NotJson or InvalidEmail."""
+    begins anew, as every other does, where its last day allows that. The edit raises InvalidEmail for another one that
+    would be over at once. Raises NotJson or InvalidEmail."""
     wanted = from_json(DistributorBody, body)
     recurrence = wanted.recurrence.model_dump() if wanted.recurrence else {}
-    if (last_day := recurrence.get("end_date")) is not None and last_day < now.date():
-        raise InvalidEmail(FieldProblem("/recurrence/end_date", _PAST))
 
-    def edit(state: DistributorState) -> DistributorState:
+    def edit(state: DistributorState, now: datetime) -> DistributorState:
         edited = state if wanted.enabled is None else replace(state, enabled=wanted.enabled)
-        if recurrence and (replace(edited, **recurrence) != edited or state.is_over(now)):
-            return replace(edited, **recurrence, runs=0, last_run_at=None)
-        return edited
+        is_another = replace(edited, **recurrence) != edited
+        anew = replace(edited, **recurrence, runs=0, last_run_at=None)
+        if is_another and anew.is_over(now):
+            raise InvalidEmail(FieldProblem("/recurrence/end_date", _PAST))
+        begins = is_another or (recurrence and state.is_over(now) and not anew.is_over(now))
+        return anew if begins else edited
 
     return edit

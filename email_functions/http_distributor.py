@@ -2,7 +2,6 @@
 
 import azure.functions as func
 
-from email_core.assembly import utc_now
 from email_core.audit import Action, Change
 from email_functions import representations
 from email_functions.distributor_schema import distributor_change
@@ -19,12 +18,10 @@ async def read_distributor(call: Call) -> func.HttpResponse:
 
 @door(blueprint)
 async def change_distributor(call: Call) -> func.HttpResponse:
-    edit = distributor_change(call.req.get_body(), utc_now())
-    status = await call.core.distribution.status()
-    before, after = status.state, edit(status.state)
-    if after == before:  # nothing that the audit should tell
-        return json_response(representations.distributor(status))
-    change = Change(Action.DISTRIBUTOR_CHANGED, "distributor", before.in_words, after.in_words)
-    async with call.core.audit.records(call.caller, change):
-        await call.core.distribution.change(edit)
+    edit = distributor_change(call.req.get_body())
+    before, after = await call.core.distribution.previewed(edit)
+    if after != before:  # else there is nothing that the audit should tell
+        change = Change(Action.DISTRIBUTOR_CHANGED, "distributor", before.in_words, after.in_words)
+        async with call.core.audit.records(call.caller, change):
+            await call.core.distribution.change(edit)
     return json_response(representations.distributor(await call.core.distribution.status()))

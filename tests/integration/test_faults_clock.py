@@ -98,7 +98,7 @@ async def test_distributor_that_is_switched_is_seen_by_a_worker_whose_clock_went
 
 
 async def switch(one: Worker, *, enabled: bool) -> None:
-    await one.core.distribution.change(lambda state: replace(state, enabled=enabled))
+    await one.core.distribution.change(lambda state, now: replace(state, enabled=enabled))
 
 
 async def test_what_a_missed_week_left_expires_and_is_purged(storage_connection):

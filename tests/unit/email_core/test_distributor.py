@@ -77,7 +77,7 @@ class World:
         return (await self.core.outbox.accept(await self.core.composer.prepare(message, Order(mode=mode), LOCAL))).id
 
     async def change(self, **edits) -> DistributorState:
-        return await self.core.distribution.change(lambda state: replace(state, **edits))
+        return await self.core.distribution.change(lambda state, now: replace(state, **edits))
 
     async def run_timer(self) -> bool:
         return await self.core.distribution.run_when_due(self.clock() + MINUTE)
@@ -194,7 +194,7 @@ async def test_status_counts_the_backlog_of_batch_mail():
 async def test_change_of_an_older_version_is_refused():
     world = World()
 
-    def meanwhile(state: DistributorState) -> DistributorState:
+    def meanwhile(state: DistributorState, now: datetime) -> DistributorState:
         world.stores.distributor._version += 1
         return replace(state, enabled=False)
 

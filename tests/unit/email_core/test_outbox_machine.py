@@ -21,7 +21,7 @@ from email_core.assembly import connect
 from email_core.caller import LOCAL
 from email_core.delivery import LEASE, Delivery
 from email_core.delivery_state import TRANSITIONS, Status
-from email_core.distributor import Distributor, DistributorState
+from email_core.distributor import Distributor
 from email_core.errors import EmailSubsystemError, IllegalTransition, LostRace, StorageUnavailable
 from email_core.message import Address, Message
 from email_core.order import Order
@@ -371,10 +371,10 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(enabled=st.sampled_from([True, True, False]), every_minutes=st.sampled_from([0, 0, 30]), trouble=MISHAPS)
     def switch_distributor(self, enabled, every_minutes, trouble):
-        def edit(state: DistributorState) -> DistributorState:
-            return replace(state, enabled=enabled, every_minutes=every_minutes)
-
-        self.does(self.core.distribution.change(edit), trouble, may_refuse=LostRace)
+        change = self.core.distribution.change(
+            lambda state, now: replace(state, enabled=enabled, every_minutes=every_minutes)
+        )
+        self.does(change, trouble, may_refuse=LostRace)
 
     # ---- what queues and timers do
 
@@ -467,7 +467,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def teardown(self):
         """Every doorbell is lost, the provider is well, the distributor on: the timers alone bring all to its end."""
         try:
-            self.does(self.core.distribution.change(lambda state: replace(state, enabled=True, every_minutes=0)))
+            self.does(self.core.distribution.change(lambda state, now: replace(state, enabled=True, every_minutes=0)))
             for _ in range(60):
                 self.doorbells.rung.clear()
                 self.clock.advance(minutes=6)

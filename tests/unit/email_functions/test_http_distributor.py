@@ -1,6 +1,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -60,20 +62,47 @@ async def test_change_that_makes_no_sense_is_refused(doors, body, pointer):
 
 @pytest.mark.parametrize(("day", "is_taken"), [("2026-03-01", False), ("2026-03-02", True)])
 def test_last_day_may_be_today_and_none_before(day, is_taken):
-    body = json.dumps({"recurrence": {"every_minutes": 5, "end_date": day}}).encode()
+    edit = distributor_change(json.dumps({"recurrence": {"every_minutes": 5, "end_date": day}}).encode())
     with nullcontext() if is_taken else pytest.raises(InvalidEmail, match="give today"):
-        distributor_change(body, NOON)
+        edit(DistributorState(), NOON)
+
+
+RUN = {"every_minutes": 5, "last_run_at": NOON}
+YESTERDAY = NOON.date() - timedelta(days=1)
 
 
 @pytest.mark.parametrize(
     ("state", "begins_anew"),
     [
-        (DistributorState(every_minutes=5, end_after_runs=10, runs=9, last_run_at=NOON), False),
-        (DistributorState(every_minutes=5, end_after_runs=10, runs=10, last_run_at=NOON), True),
-        (DistributorState(every_minutes=5, end_after_runs=11, runs=9, last_run_at=NOON), True),
+        (DistributorState(**RUN, end_after_runs=10, runs=9), False),
+        (DistributorState(**RUN, end_after_runs=10, runs=10), True),
+        (DistributorState(**RUN, end_date=NOON.date(), runs=9), False),
+        (DistributorState(**RUN, end_date=YESTERDAY, runs=9), False),
     ],
-    ids=["the same", "the same that is over", "another"],
+    ids=["by runs", "by runs, over", "by date", "by date, over"],
 )
-def test_recurrence_that_goes_on_is_not_begun_anew_by_saying_it_again(state, begins_anew):
-    edited = distributor_change(b'{"recurrence": {"every_minutes": 5, "end_after_runs": 10}}', NOON)(state)
-    assert (edited.runs, edited != state) == ((0, True) if begins_anew else (9, False))
+def test_what_stands_there_is_not_begun_anew_by_saying_it_again_unless_it_is_over_and_can_be(state, begins_anew):
+    end_date = state.end_date and state.end_date.isoformat()
+    recurrence = {"every_minutes": 5, "end_after_runs": state.end_after_runs, "end_date": end_date}
+    edit = distributor_change(json.dumps({"enabled": True, "recurrence": recurrence}).encode())
+    assert edit(state, NOON) == (replace(state, runs=0, last_run_at=None) if begins_anew else state)
+
+
+def test_another_recurrence_begins_anew():
+    edit = distributor_change(b'{"recurrence": {"every_minutes": 5, "end_after_runs": 10}}')
+    edited = edit(DistributorState(**RUN, end_after_runs=11, runs=9), NOON)
+    assert edited == DistributorState(every_minutes=5, end_after_runs=10)
+
+
+@pytest.mark.parametrize(
+    ("body", "enabled", "every_minutes", "runs"),
+    [
+        ({"enabled": None}, False, 5, 9),
+        ({"recurrence": None}, False, 5, 9),
+        ({"recurrence": {"end_date": None, "end_after_runs": None}}, False, 0, 0),
+    ],
+)
+def test_null_changes_nothing_and_within_a_recurrence_is_no_end(body, enabled, every_minutes, runs):
+    state = DistributorState(enabled=False, every_minutes=5, end_after_runs=10, runs=9)
+    edited = distributor_change(json.dumps(body).encode())(state, NOON)
+    assert (edited.enabled, edited.every_minutes, edited.runs) == (enabled, every_minutes, runs)
