@@ -57,10 +57,10 @@ class ListQuery(Body):
 
     @field_validator("until")
     @classmethod
-    def _is_not_before_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+    def _is_after_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
         since = info.data.get("since")
-        if until is not None and since is not None and since > until:
-            raise ValueError("is before `from`: nothing is from one to the other, give them the other way round")
+        if until is not None and since is not None and since >= until:
+            raise ValueError("is not after `from`: nothing is from that one on and before this one, give a later time")
         return until
 
     @field_validator("status")
