@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from email_functions.answers import Problem
+from email_functions.idempotency_key import HEADER
 from email_functions.operations import JSON, MIME, OPERATIONS, Access, Operation
 
 VERSION = "1.0.0"  # of the API: the first number changes where a caller must change
@@ -176,15 +177,21 @@ def _headers(operation: Operation) -> Iterator[Schema]:
 def _responses(operation: Operation, schemas: dict[Any, Schema]) -> Iterator[tuple[str, Schema]]:
     for status, answer in operation.answers.items():
         meaning = operation.meanings.get(status, HTTPStatus(status).phrase)
-        yield str(status), _response(status, meaning, _content(answer, schemas))
+        yield str(status), _response(meaning, _content(answer, schemas))
+    problem = {PROBLEM: {"schema": schemas[Problem]}}
     for status in {*operation.problems, *_common_problems(operation)}:
-        yield str(status), _response(status, HTTPStatus(status).phrase, {PROBLEM: {"schema": schemas[Problem]}})
+        headers = _RETRY_AFTER if _may_pass(operation, status) else {}
+        yield str(status), _response(HTTPStatus(status).phrase, problem, headers)
 
 
-def _response(status: int, meaning: str, content: Schema | None) -> Schema:
-    headers = _REQUEST_ID | (_RETRY_AFTER if status in _PASSES else {})
-    response: Schema = {"description": meaning, "headers": headers}
+def _response(meaning: str, content: Schema | None, headers: Schema | None = None) -> Schema:
+    response: Schema = {"description": meaning, "headers": _REQUEST_ID | (headers or {})}
     return response | ({"content": content} if content else {})
+
+
+def _may_pass(operation: Operation, status: int) -> bool:
+    """By itself: with a key 409 is also the answer while its first request is not answered yet."""
+    return status in _PASSES or (status == HTTPStatus.CONFLICT and HEADER in operation.headers)
 
 
 def _content(answer: Any, schemas: dict[Any, Schema]) -> Schema | None:
