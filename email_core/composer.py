@@ -102,8 +102,8 @@ class Composer:
 
     async def may_be_resent(self, record: EmailRecord, caller: Caller) -> bool:
         """Whether the caller may send as its sender: by what is allowed to them, or because it is still the one of the
-        user that they are. Raises InvalidEmail where that user is unknown or disabled by now."""
-        known = await self._users.enabled(record.user) if record.user is not None else None
+        user that they are. Raises UserGone where that user is unknown or disabled by now."""
+        known = await self._users.still_enabled(record.user) if record.user is not None else None
         if caller.may_send_as(record.sender.address):
             return True
         behalf = Behalf(caller, known)

@@ -9,6 +9,7 @@ EmailSubsystemError
 ├── ChooseProvider          a person has several providers to choose from, and chose none
 ├── UseMailApp              a person sends with their own mail app: the subsystem has nothing to send
 ├── ProviderGone            an email's provider is not configured any more, so it cannot be sent once more
+├── UserGone                an email's user is unknown or disabled by now, so it cannot be sent once more
 ├── ImportCutShort          the storage failed in the middle of an import: says how much of it is done
 ├── IllegalTransition       the email's state does not allow this event
 ├── KeyReused               an idempotency key came with another body
@@ -100,6 +101,13 @@ class ProviderGone(EmailSubsystemError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"{detail}; or send a new email by another provider (POST /api/emails)")
+
+
+class UserGone(EmailSubsystemError):
+    """An email cannot be sent once more for the user whom it was sent for. `detail` says what an administrator does."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"The email's user {detail}; or send a new email (POST /api/emails)")
 
 
 class ImportCutShort(EmailSubsystemError):

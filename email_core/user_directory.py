@@ -17,6 +17,7 @@ from email_core.errors import (
     LostRace,
     NotPermitted,
     StorageUnavailable,
+    UserGone,
     UserNotFound,
 )
 from email_core.known_users import KnownUsers
@@ -38,6 +39,7 @@ from email_core.users import (
 )
 
 _MOST_TRIES = 5  # of a change that others were first with
+_IS_DISABLED = "is disabled: an administrator can enable it again"
 
 logger = logging.getLogger(__name__)
 
@@ -80,16 +82,24 @@ class Users:
             user_id = caller.user
         if not _is_own(caller, user_id) and not _acts_for_others(caller):
             raise NotPermitted("is not you: a person sends for themselves alone", pointer=pointer)
-        return Behalf(caller, await self.enabled(user_id, pointer))
+        return Behalf(caller, await self._enabled(user_id, pointer))
 
-    async def enabled(self, user_id: str, pointer: str = "/user") -> KnownUser:
-        """The user, for whom mail may be sent. Raises InvalidEmail for one who is unknown or disabled."""
+    async def still_enabled(self, user_id: str) -> KnownUser:
+        """The user of an email that was accepted before. Raises UserGone for one who is unknown or disabled by now."""
+        known = await self._known.find(user_id)
+        if known is None:
+            raise UserGone("is not known any more: an administrator adds it again (PUT /api/users/{id})")
+        if not known.user.enabled:
+            raise UserGone(_IS_DISABLED)
+        return known
+
+    async def _enabled(self, user_id: str, pointer: str) -> KnownUser:
         known = await self._known.find(user_id)
         if known is None:
             detail = "is no known user: an administrator adds it (PUT /api/users/{id}), or leave it out and give `from`"
             raise InvalidEmail(FieldProblem(pointer, detail))
         if not known.user.enabled:
-            raise InvalidEmail(FieldProblem(pointer, "is a disabled user: an administrator can enable it again"))
+            raise InvalidEmail(FieldProblem(pointer, _IS_DISABLED))
         return known
 
     async def remember(self, asked: Behalf, provider: str) -> None:

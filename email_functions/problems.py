@@ -31,6 +31,7 @@ from email_core.errors import (
     UnknownApp,
     UnknownSecret,
     UseMailApp,
+    UserGone,
     UserNotFound,
     VersionChanged,
     WrongParameters,
@@ -129,6 +130,8 @@ def problem_of(error: BaseException, request_id: str) -> func.HttpResponse:
             return problem_response(409, title, str(error), type="use-mail-app", links={"eml": "/api/eml"})
         case ProviderGone():
             return problem_response(409, "The email's provider is not configured any more", str(error))
+        case UserGone():
+            return problem_response(409, "The email's user is unknown or disabled by now", str(error))
         case ImportCutShort():
             logger.error("request %s: %s: %s", request_id, error, where(error))
             title = "The import ended in the middle"

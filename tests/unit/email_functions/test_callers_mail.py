@@ -191,9 +191,9 @@ async def test_what_is_done_to_mail_of_others_is_audited_and_to_ones_own_not(doo
 @pytest.mark.parametrize(
     ("caller", "user", "status"),
     [
-        (ANN, {"email": "ann@contoso.com", "enabled": False}, 422),
-        (BILLING, {"email": "ann@contoso.com", "enabled": False}, 422),
-        (ADMINISTRATOR, {"email": "ann@contoso.com", "enabled": False}, 422),
+        (ANN, {"email": "ann@contoso.com", "enabled": False}, 409),
+        (BILLING, {"email": "ann@contoso.com", "enabled": False}, 409),
+        (ADMINISTRATOR, {"email": "ann@contoso.com", "enabled": False}, 409),
         (STEPPED_DOWN, {"email": "new@contoso.com"}, 403),
         (STEPPED_DOWN, {"email": "new@contoso.com", "sender": "ann@contoso.com"}, 202),
         (STEPPED_DOWN, {"email": "ANN@contoso.com"}, 202),
@@ -205,6 +205,17 @@ async def test_email_is_not_resent_where_it_would_not_be_accepted_now(doors, who
     await doors.post(f"/api/emails/{email_id}/cancel")
     who.now = caller
     assert (await doors.post(f"/api/emails/{email_id}/resend")).status == status
+
+
+@pytest.mark.parametrize(
+    ("user", "fix"), [("gone", "PUT /api/users/{id}"), ("off", "an administrator can enable it again")]
+)
+async def test_resend_for_a_user_who_is_gone_tells_the_fix_and_points_to_no_field(doors, who, user, fix):
+    await doors.know("off", enabled=False)
+    email_id = await kept(doors, accepted_by=BILLING.id, user=user)
+    who.now = BILLING
+    answer = await doors.post(f"/api/emails/{email_id}/resend")
+    assert (answer.status, answer.pointers, fix in answer.json["detail"]) == (409, [], True)
 
 
 async def test_email_of_others_is_not_marked_as_sent(doors, who, sent):
