@@ -119,7 +119,7 @@ def _check(operation: Operation, req: func.HttpRequest) -> None:
     if size > operation.largest_body:
         raise BodyTooLarge(size, operation.largest_body)
     if operation.method == "POST" and operation.body is None:
-        refuse_body(req.get_body())
+        refuse_body(req.get_body(), operation.without_body)
     if operation.body is not None and media_type_of(req) not in operation.takes:
         raise UnsupportedMediaType(f"send {' or '.join(operation.takes)}, not {media_type_of(req)[:80]}")
 

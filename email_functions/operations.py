@@ -59,7 +59,8 @@ class Operation:
     query string. `answers` are those that are no problem: the type of a JSON body, a media type, or None for no body;
     `meanings` says what one of them is, where its status does not.
     `problems` are the statuses that this call has beside those that any may have. `headers`: of the request, by name,
-    with what they are for. `mends`: it is open while a parameter is wrong, as an administrator mends that with it."""
+    with what they are for. `mends`: it is open while a parameter is wrong, as an administrator mends that with it.
+    `without_body` is what is said of a body that comes with a POST which takes none."""
 
     method: str
     route: str
@@ -74,6 +75,7 @@ class Operation:
     problems: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     mends: bool = False
+    without_body: str = "this call has no body, leave it out"
 
     @property
     def key(self) -> func.AuthLevel:
@@ -104,6 +106,8 @@ _IDEMPOTENCY_KEY = {
     "Idempotency-Key": "The same key with the same body again is the same email: answered as the first time, with "
     "`Idempotency-Replayed: true`. A UUID is a good key."
 }
+
+_EMAIL_STAYS = "this call has no body, and the email stays as it is. Send another: POST /api/emails"
 
 _IF_MATCH = {"If-Match": "The ETag of the version that the change was made from; `*` for any. It is required."}
 
@@ -157,6 +161,7 @@ OPERATIONS: dict[str, Operation] = {
         "Take an unsent email back",
         answers={200: answers.Email},
         problems=(409,),
+        without_body=_EMAIL_STAYS,
     ),
     "resend_email": Operation(
         "POST",
@@ -165,6 +170,7 @@ OPERATIONS: dict[str, Operation] = {
         "Send an email once more",
         answers={202: answers.AcceptedEmail},
         problems=(409, 410),
+        without_body=_EMAIL_STAYS,
     ),
     "mark_email_sent": Operation(
         "POST",
@@ -173,6 +179,7 @@ OPERATIONS: dict[str, Operation] = {
         "Say that a held email was sent",
         answers={200: answers.Email},
         problems=(409,),
+        without_body=_EMAIL_STAYS,
     ),
     "accept_email_batch": Operation(
         "POST",

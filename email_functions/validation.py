@@ -4,9 +4,9 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from email_core.errors import FieldProblem, InvalidEmail
@@ -104,31 +104,23 @@ def refuse_query(params: Mapping[str, str]) -> None:
         raise InvalidEmail(*(FieldProblem(f"?{name}", detail) for name in unknown[:_MOST_PROBLEMS]))
 
 
-_NO_BODY = "is not taken: this call has no body, leave it out"
+class _Nothing(Body):
+    """No field at all."""
 
 
-class _NoBody(Body):
-    @model_validator(mode="before")
-    @classmethod
-    def _may_be_empty(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValueError(_NO_BODY)
-        return value
-
-    @classmethod
-    def no_field(cls, name: str) -> str:
-        return "is not taken: this call has no body, and the email stays as it is. Send another: POST /api/emails"
-
-
-def refuse_body(body: bytes) -> None:
-    """For a door that does one thing to an email: nobody shall believe that its recipients were changed with it. An
-    empty object says nothing. Raises InvalidEmail."""
+def refuse_body(body: bytes, why: str) -> None:
+    """For a door that takes none: nobody shall believe that it did something there. An empty object says nothing. `why`
+    is what is said of each field. Raises InvalidEmail."""
     if not body or body.isspace():
         return
     try:
-        from_json(_NoBody, body)
+        from_json(_Nothing, body)
+        return
+    except InvalidEmail as error:
+        pointers = [one.pointer for one in error.problems]
     except NotJson:
-        raise InvalidEmail(FieldProblem("", _NO_BODY)) from None
+        pointers = [""]
+    raise InvalidEmail(*(FieldProblem(pointer, f"is not taken: {why}") for pointer in pointers))
 
 
 def _translated(error: ValidationError, model: type[Body]) -> InvalidEmail:

@@ -122,7 +122,7 @@ async def test_body_that_would_change_nothing_is_refused(doors, action, body, po
     accepted = await doors.accepted()
     answer = await doors.call("POST", f"/api/emails/{accepted['id']}/{action}", body)
     assert (answer.status, answer.pointers) == (422, pointers)
-    assert "this call has no body" in answer.json["detail"]
+    assert "the email stays as it is" in answer.json["detail"]
     assert (await doors.get(accepted["links"]["self"])).json["status"] == "Unsent"
 
 

@@ -9,7 +9,7 @@ from email_core.errors import InvalidEmail
 from email_core.record import Mode
 from email_core.stores.base import View
 from email_functions.query_schema import list_query
-from email_functions.validation import refuse_query
+from email_functions.validation import refuse_body, refuse_query
 
 
 def query_problems(decode, **params):
@@ -93,3 +93,13 @@ def test_a_function_key_is_no_parameter_of_ours(params):
 
 def test_a_query_string_that_would_do_nothing_is_refused():
     assert list(query_problems(refuse_query, dry_run="true", code="key")) == ["?dry_run"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"), [(b'{"to": 1, "cc": 2}', ["/to", "/cc"]), (b"[]", [""]), (b"to=x", [""])]
+)
+def test_body_of_a_call_without_one_is_refused_in_the_words_of_the_call(body, pointers):
+    with pytest.raises(InvalidEmail) as refusal:
+        refuse_body(body, "nothing is read here")
+    assert [one.pointer for one in refusal.value.problems] == pointers
+    assert {one.detail for one in refusal.value.problems} == {"is not taken: nothing is read here"}
