@@ -8,7 +8,7 @@ from email_core.providers.smtp.settings import PRESETS
 EXCHANGE_ONLINE_HOSTS = frozenset({"smtp.office365.com"})
 EXCHANGE_ONLINE_A_MINUTE = 30  # messages of a mailbox (facts/smtp.md)
 EXCHANGE_ONLINE_A_DAY = 10_000  # recipients of a mailbox
-SENDING_ACCOUNTS = {  # the parameter that names the one mailbox that all batch mail goes through, where there is one
+_NAMED_BY = {  # the parameter that holds the sending account
     "smtp": "smtp_user_name",
     "graph": "graph_batch_mailbox",
     "exchange": "exchange_batch_mailbox",
@@ -41,14 +41,14 @@ def sending_limits(parameters: Parameters, provider: str) -> SendingLimits:
 
 def sending_account(parameters: Parameters, provider: str) -> str:
     """The one mailbox that all batch mail goes through, whoever it is from. Empty: each goes through its sender's."""
-    return str(getattr(parameters, SENDING_ACCOUNTS.get(provider, ""), ""))
+    return parameters.smtp_user_name if provider == "smtp" else parameters.batch_mailbox_of(provider)
 
 
 def sending_mailbox_in_words(parameters: Parameters, provider: str) -> str:
     """Where its address stands, not the address: the log has these words too."""
     if not sending_account(parameters, provider):
         return "the From address's mailbox"
-    return f"the mailbox in {SENDING_ACCOUNTS[provider]}"
+    return f"the mailbox in {_NAMED_BY[provider]}"
 
 
 def limit_warnings(parameters: Parameters, provider: str) -> list[str]:
