@@ -292,6 +292,18 @@ def test_a_refused_address_is_pointed_at(fields, pointer):
     assert pointer in problems(small_email(**fields))
 
 
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"to": [None]}, "/to/0"),
+        ({"headers": {"X-Order": None}}, "/headers/X-Order"),
+        ({"metadata": {"order": None}}, "/metadata/order"),
+    ],
+)
+def test_null_within_a_field_is_refused(fields, pointer):
+    assert list(problems(small_email(**fields))) == [pointer]
+
+
 @pytest.mark.parametrize("address", ["Bob <bob@example.com>", "<bob@example.com>"])
 def test_address_with_a_name_is_answered_with_how_to_write_it(address):
     for body in (small_email(to=[address]), small_email(to=[{"address": address}])):
