@@ -155,7 +155,8 @@ class Delivery:
         try:
             claim = await self._admitted(stored, record, now, turn)
         except LostRace:
-            await self._throttle.withdraw(record, turn)  # another worker was first
+            if not await self._keeps(record, turn):
+                await self._throttle.withdraw(record, turn)  # another worker was first
             raise
         if claim is None or isinstance(turn, Deferral):
             return None
@@ -215,6 +216,11 @@ class Delivery:
             await self._wait(stored, _promised(record, turn), paused_until)
             return None
         return Claim(self._emails, await self._claim(stored, record, now, turn))
+
+    async def _keeps(self, record: EmailRecord, turn: Turn | Deferral | None) -> bool:
+        """Whether the deferral was written, and only the answer was lost: the email goes by what it promised."""
+        stored = await self._emails.get(record.id) if isinstance(turn, Deferral) else None
+        return stored is not None and isinstance(turn, Deferral) and stored.record.turn == turn.turn
 
     async def _provider_state(self, record: EmailRecord) -> ProviderState:
         provider = self._providers.get(record.provider)

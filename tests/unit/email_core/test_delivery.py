@@ -1156,6 +1156,24 @@ async def test_missed_moment_is_given_back_once_by_two_doorbells():
     assert window.reserved == ((missed, 1), (MINUTE.at(NOON), 1))
 
 
+async def test_reservation_is_kept_where_only_the_answer_to_the_deferral_was_lost():
+    world = World(parameters=Parameters(smtp_per_minute_limit=1, throttle_mode="strict"))
+    await world.windows.write("smtp", Window(reserved=((MINUTE.at(NOON), 1),)), None)
+    bell = await world.keep(email())
+    update = world.emails.update
+
+    async def answers_never(stored, record):
+        world.emails.update = update
+        await update(stored, record)
+        raise LostRace(record.id)
+
+    world.emails.update = answers_never
+    await world.delivery.answer(bell)
+    permit_at = (await world.record(bell)).turn.permit_at
+    window, _ = await world.windows.read("smtp")
+    assert MINUTE.at(permit_at) in dict(window.reserved)
+
+
 async def test_reservation_of_an_email_that_expires_at_its_doorbell_is_given_back():
     world = World(parameters=Parameters(**STRICT))
     await world.windows.write("smtp", Window(reserved=((MINUTE.at(NOON), 3),)), None)
