@@ -24,8 +24,9 @@ from email_core.throttling import MINUTE, Answer, Ask, Census, Grain, Window, re
 from email_core.window_book import answer, place_in_line, release
 
 CACHED_FOR = timedelta(seconds=5)  # for what needs no write
+STAMPS_KEPT = 16  # so many others may write before a process sees that its own write was done
 HURRY = timedelta(seconds=0.7)  # who may go no sooner than later asks so long before that: for a race or two
-TOLD_TOGETHER = 0.5  # seconds; the places that were told meanwhile are written at once
+TOLD_TOGETHER = 0.2  # seconds; the places that were told meanwhile are written at once
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 JUST_NOW = timedelta(seconds=0.1)  # what was read so lately need not be read again to write
 MOST_AT_ONCE = 500
@@ -183,7 +184,7 @@ class SharedWindows:
 
     def _with_told(self, account: str, window: Window) -> Window:
         written, stamp = self._in_flight.get(account, (0, ""))
-        told = self._told[account] - (written if window.stamp == stamp else 0)
+        told = self._told[account] - (written if stamp in window.stamps else 0)
         return replace(window, issued=window.issued + told) if told else window
 
     async def slow_down(self, account: str) -> None:
@@ -248,8 +249,9 @@ class SharedWindows:
             if changed is None and self._is_fresh(kept):
                 return result
             if changed is not None:
-                changed = replace(changed, stamp=secrets.token_hex(8))
-                self._in_flight[account] = told, changed.stamp
+                stamp = secrets.token_hex(4)
+                changed = replace(changed, stamps=(stamp, *changed.stamps[: STAMPS_KEPT - 1]))
+                self._in_flight[account] = told, stamp
                 if await self._written(account, changed, kept):
                     self._settle(account, told)
                     self._usual_losses[account] += (losses - self._usual_losses[account]) / 4
@@ -258,7 +260,7 @@ class SharedWindows:
                 if not once:
                     await self._pause(backoff(losses, self._usual_losses[account]) * self._chance())
             kept = await self._read(account)
-            if changed is not None and kept.window.stamp == changed.stamp:
+            if changed is not None and changed.stamps[0] in kept.window.stamps:
                 self._settle(account, told)
                 return result  # it was written, and only the answer was lost
             if once and losses:

@@ -69,7 +69,7 @@ class Window:
     were given, those up to `served` have had their turn, the last one at the tick `moved_at`; `passed` of them did not
     come and may come yet, and what was theirs of the last minute, `spare`, is for whoever is here. `density` is the
     share of the numbers behind `served` that wait indeed: others were cancelled, or expired. `slowed_to` is the share
-    of the limit that a throttle answer left, at the tick `slowed_at`. `stamp` tells one write from another."""
+    of the limit that a throttle answer left, at the tick `slowed_at`. `stamps` tell the last writes, newest first."""
 
     reserved: tuple[tuple[int, int], ...] = ()
     issued: int = 0
@@ -80,7 +80,7 @@ class Window:
     density: float = 1.0
     slowed_to: float = 1.0
     slowed_at: int = 0
-    stamp: str = ""
+    stamps: tuple[str, ...] = ()
 
     @property
     def has_line(self) -> bool:

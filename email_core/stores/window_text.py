@@ -18,7 +18,7 @@ def window_to_text(window: Window) -> str:
         "line": [window.issued, window.served, window.moved_at, window.spare, window.passed],
         "density": round(window.density, 4),
         "slowed": [round(window.slowed_to, 4), window.slowed_at],
-        "stamp": window.stamp,
+        "stamps": window.stamps,
     }
     text = json.dumps(values, separators=(",", ":"))
     if len(text) > LONGEST_TEXT:
@@ -41,5 +41,5 @@ def window_from_text(text: str) -> Window:
         density=values.get("density", 1.0),
         slowed_to=slowed_to,
         slowed_at=slowed_at,
-        stamp=values["stamp"],
+        stamps=tuple(values["stamps"]),
     )

@@ -25,7 +25,7 @@ WINDOW = Window(
     density=0.5,
     slowed_to=0.25,
     slowed_at=TICK - 1,
-    stamp="1f",
+    stamps=("1f", "2a"),
 )
 
 

@@ -189,6 +189,22 @@ async def test_write_whose_answer_was_lost_reserves_nothing_twice(world):
     assert window.reserved == ((TICK, 3),)
 
 
+async def test_write_whose_answer_was_lost_gives_nothing_back_twice_though_others_wrote_since(world):
+    one, other = world.instance(), world.instance()
+    await ask_many(one, 30)
+    write = world.store.write
+
+    async def done_but_not_answered(*args):
+        world.store.write = write
+        await write(*args)
+        assert (await other.ask("smtp", ASK)).tick == TICK  # takes what was given back
+        raise LostRace("the window")
+
+    world.store.write = done_but_not_answered
+    await one.give_back("smtp", TICK)
+    assert dict((await world.store.read("smtp"))[0].reserved)[TICK] == 30
+
+
 async def test_question_that_changes_nothing_is_answered_from_what_is_known_for_some_seconds(world):
     instance = world.instance()
     await ask_many(instance, 61)

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from email_core.shared_windows import STAMPS_KEPT
 from email_core.stores.window_text import LONGEST_TEXT, window_from_text, window_to_text
 from email_core.throttling import DAY, MINUTE, Ask, Window
 from email_core.window_book import answer
@@ -14,7 +15,15 @@ TICK = MINUTE.at(NOON)
     "window",
     [
         Window(),
-        Window(reserved=((TICK, 1),), issued=10**9, served=3, moved_at=TICK, slowed_to=0.5, slowed_at=TICK, stamp="ab"),
+        Window(
+            reserved=((TICK, 1),),
+            issued=10**9,
+            served=3,
+            moved_at=TICK,
+            slowed_to=0.5,
+            slowed_at=TICK,
+            stamps=("ab", "c"),
+        ),
         Window(reserved=((TICK - 605, 100_000), (TICK, 1), (TICK + 3_000, 2))),
     ],
 )
@@ -25,7 +34,7 @@ def test_window_comes_back_as_it_was(window):
 def test_largest_window_that_parameters_can_make_fits_a_property():
     """100,000 a minute, reserved for the longest deferral, five minutes, after a minute of the same."""
     reserved = tuple((TICK + tick, 166) for tick in range(-665, 3_040))
-    assert len(window_to_text(Window(reserved=reserved, stamp="0" * 16))) < LONGEST_TEXT
+    assert len(window_to_text(Window(reserved=reserved, stamps=("0" * 8,) * STAMPS_KEPT))) < LONGEST_TEXT
 
 
 def test_backlog_of_a_month_behind_a_day_of_steady_mail_fits_a_property():
