@@ -107,8 +107,6 @@ _IDEMPOTENCY_KEY = {
     "`Idempotency-Replayed: true`. A UUID is a good key."
 }
 
-_EMAIL_STAYS = "this call has no body, and the email stays as it is. Send another: POST /api/emails"
-
 _IF_MATCH = {"If-Match": "The ETag of the version that the change was made from; `*` for any. It is required."}
 
 OPERATIONS: dict[str, Operation] = {
@@ -161,7 +159,7 @@ OPERATIONS: dict[str, Operation] = {
         "Take an unsent email back",
         answers={200: answers.Email},
         problems=(409,),
-        without_body=_EMAIL_STAYS,
+        without_body="leave the body out; the email was not canceled",
     ),
     "resend_email": Operation(
         "POST",
@@ -170,7 +168,7 @@ OPERATIONS: dict[str, Operation] = {
         "Send an email once more",
         answers={202: answers.AcceptedEmail},
         problems=(409, 410),
-        without_body=_EMAIL_STAYS,
+        without_body="this call has no body, and nothing was sent. Send another email: POST /api/emails",
     ),
     "mark_email_sent": Operation(
         "POST",
@@ -179,7 +177,7 @@ OPERATIONS: dict[str, Operation] = {
         "Say that a held email was sent",
         answers={200: answers.Email},
         problems=(409,),
-        without_body=_EMAIL_STAYS,
+        without_body="leave the body out; the email was not marked as sent",
     ),
     "accept_email_batch": Operation(
         "POST",

@@ -109,7 +109,14 @@ async def test_nothing_is_done_to_an_email_that_does_not_exist(doors, action):
     assert (await doors.post(f"/api/emails/8204686998179-04-7qqd05pa8r3h/{action}")).status == 404
 
 
-@pytest.mark.parametrize("action", ["cancel", "resend", "mark-sent"])
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("cancel", "leave the body out; the email was not canceled"),
+        ("resend", "Send another email: POST /api/emails"),
+        ("mark-sent", "leave the body out; the email was not marked as sent"),
+    ],
+)
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -118,11 +125,11 @@ async def test_nothing_is_done_to_an_email_that_does_not_exist(doors, action):
         (b"to=eve@example.com", [""]),
     ],
 )
-async def test_body_that_would_change_nothing_is_refused(doors, action, body, pointers):
+async def test_body_that_would_change_nothing_is_refused(doors, action, words, body, pointers):
     accepted = await doors.accepted()
     answer = await doors.call("POST", f"/api/emails/{accepted['id']}/{action}", body)
     assert (answer.status, answer.pointers) == (422, pointers)
-    assert "the email stays as it is" in answer.json["detail"]
+    assert answer.json["errors"][0]["detail"].endswith(words)
     assert (await doors.get(accepted["links"]["self"])).json["status"] == "Unsent"
 
 
