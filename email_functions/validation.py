@@ -2,12 +2,13 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core import from_json as parsed
 
 from email_core.errors import FieldProblem, InvalidEmail
 from email_core.text import nearest
@@ -15,6 +16,8 @@ from email_functions.problems import NotJson
 
 FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 _MOST_PROBLEMS = 100  # told of one body
+_TOLD_BY_VALUE = frozenset({"int_type", "bool_type"})  # what is said depends on what was sent
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _MARKS = b",:[{"  # each begins a value, or a field's name
 _MARK_OR_TEXT = re.compile(rb'[,:\[{]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # in a text marks mean nothing
 _PLACE = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
@@ -63,10 +66,11 @@ def from_json(model: type[Model], body: bytes) -> Model:
         raise NotJson("the body is empty: send a JSON object")
     if _has_more_values(body, model.most_values):
         raise InvalidEmail(FieldProblem("", f"has more fields and items than the {model.most_values} that are taken"))
+    text = body.removeprefix(BOM_UTF8)  # a parser may ignore it (RFC 8259, 8.1)
     try:
-        return model.model_validate_json(body.removeprefix(BOM_UTF8))  # a parser may ignore it (RFC 8259, 8.1)
+        return model.model_validate_json(text)
     except ValidationError as error:
-        raise _translated(error, model) from None
+        raise _translated(error, model, lambda: parsed(text)) from None
 
 
 def _has_more_values(body: bytes, most: int) -> bool:
@@ -87,7 +91,7 @@ def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Mode
     try:
         return model.model_validate(texts, strict=False)
     except ValidationError as error:
-        problems = _translated(error, model).problems
+        problems = _translated(error, model, lambda: texts).problems
         raise InvalidEmail(*(FieldProblem(place + one.pointer[1:], one.detail) for one in problems)) from None
 
 
@@ -123,11 +127,26 @@ def refuse_body(body: bytes, why: str) -> None:
     raise InvalidEmail(*(FieldProblem(pointer, f"is not taken: {why}") for pointer in pointers))
 
 
-def _translated(error: ValidationError, model: type[Body]) -> InvalidEmail:
+def _translated(error: ValidationError, model: type[Body], sent: Callable[[], Any]) -> InvalidEmail:
+    """`sent` is read again where it is asked for: with each error its input would come, a large one many times."""
     details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         raise NotJson(_not_json(details[0])) from None
-    return InvalidEmail(*(FieldProblem(_pointer(one), _detail(one, model)) for one in details[:_MOST_PROBLEMS]))
+    told = details[:_MOST_PROBLEMS]
+    values = sent() if any(one["type"] in _TOLD_BY_VALUE for one in told) else None
+    return InvalidEmail(
+        *(FieldProblem(_pointer(one), _detail(one, model, _value_at(values, one["loc"]))) for one in told)
+    )
+
+
+def _value_at(values: Any, steps: tuple[int | str, ...]) -> Any:
+    """None where nothing is."""
+    try:
+        for step in steps:
+            values = values[step]
+    except (LookupError, TypeError):
+        return None
+    return values
 
 
 def _not_json(error: ErrorDetails) -> str:
@@ -146,7 +165,8 @@ def _pointer(error: ErrorDetails) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _detail(error: ErrorDetails, model: type[Body]) -> str:
+def _detail(error: ErrorDetails, model: type[Body], value: Any) -> str:
+    """`value` is what was sent, for those of `_TOLD_BY_VALUE`: it is not repeated."""
     match error["type"]:
         case "value_error":
             return str(error["ctx"]["error"])
@@ -173,13 +193,13 @@ def _detail(error: ErrorDetails, model: type[Body]) -> str:
             return f"is none of {error['ctx']['expected'].replace(chr(39), '').replace(' or ', ', ')}"
         case "string_type":
             return "is not text: write it in double quotes"
-        case "int_type":
+        case "int_type" if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
             return "is not a whole number: write it without quotes"
-        case "int_parsing" | "int_parsing_size" | "int_from_float":
-            return "is not a whole number"
-        case "bool_type":
+        case "int_type" | "int_parsing" | "int_parsing_size" | "int_from_float":
+            return "is not a whole number like 50"
+        case "bool_type" if value in ("true", "false"):
             return "is neither true nor false: write it without quotes"
-        case "bool_parsing":
+        case "bool_type" | "bool_parsing":
             return "is neither true nor false"
         case "date_type" | "date_parsing" | "date_from_datetime_parsing":
             return "is not a date like 2026-01-31"

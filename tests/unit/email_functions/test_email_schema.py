@@ -198,6 +198,8 @@ def test_what_is_wrong_with_broken_json_is_told_with_its_place(body, place, word
         ({"importance": 1}, "/importance", "is none of low, normal, high"),
         ({"subject": 1}, "/subject", "is not text: write it in double quotes"),
         ({"dry_run": "true"}, "/dry_run", "is neither true nor false: write it without quotes"),
+        ({"dry_run": "many"}, "/dry_run", "is neither true nor false"),
+        ({"dry_run": 1}, "/dry_run", "is neither true nor false"),
         ({"user": ""}, "/user", "is empty"),
         ({"user": "x" * 129}, "/user", "is too long: at most 128"),
     ],

@@ -60,6 +60,18 @@ async def test_change_that_makes_no_sense_is_refused(doors, body, pointer):
     assert (answer.status, answer.pointers) == (422, [pointer])
 
 
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        ("5", "is not a whole number: write it without quotes"),
+        *[(value, "is not a whole number like 50") for value in ("many", "", "1.5", None, 1.5, True, [5])],
+    ],
+)
+async def test_quotes_are_blamed_only_where_a_whole_number_stands_in_them(doors, value, detail):
+    answer = await doors.patch(URL, {"recurrence": {"every_minutes": value}})
+    assert answer.json["errors"] == [{"pointer": "/recurrence/every_minutes", "detail": detail}]
+
+
 @pytest.mark.parametrize(("day", "is_taken"), [("2026-03-01", False), ("2026-03-02", True)])
 def test_last_day_may_be_today_and_none_before(day, is_taken):
     edit = distributor_change(json.dumps({"recurrence": {"every_minutes": 5, "end_date": day}}).encode())

@@ -21,8 +21,8 @@ def query_problems(decode, **params):
 @pytest.mark.parametrize(
     ("params", "detail"),
     [
-        ({"limit": "many"}, "is not a whole number"),
-        ({"limit": "9" * 5000}, "is not a whole number"),
+        ({"limit": "many"}, "is not a whole number like 50"),
+        ({"limit": "9" * 5000}, "is not a whole number like 50"),
         ({"limit": "501"}, "is too large: at most 500"),
         ({"limit": "0"}, "is too small: at least 1"),
         ({"view": "all"}, "is none of unsent, history"),
