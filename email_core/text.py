@@ -31,10 +31,11 @@ def decoded(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant by one that is none."""
+    """The known name that was probably meant by one that is none; in which case it is written, matters not."""
     if len(name) > LONGEST_NAME:
         return None
-    return next(iter(get_close_matches(name.lower(), list(known), n=1)), None)
+    by_lower = {one.lower(): one for one in known}
+    return next((by_lower[found] for found in get_close_matches(name.lower(), list(by_lower), n=1)), None)
 
 
 def _is_unfit(character: str) -> bool:

@@ -32,7 +32,7 @@ from email_core.mime import LONGEST_SUBJECT, LONGEST_TOKEN
 from email_core.order import Order
 from email_core.record import Mode
 from email_functions.field_types import Given, Line, Moment, OrNull, given
-from email_functions.validation import Body, from_json, from_query
+from email_functions.validation import Body, did_you_mean, from_json, from_query
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w-]+=([\w.+-]+|\"[^\"\\]*\"))*", re.ASCII)
 _EXTRA_HEADER = re.compile(r"X-[A-Za-z0-9-]{1,70}|List-Unsubscribe|List-Unsubscribe-Post|References|In-Reply-To", re.I)
@@ -63,7 +63,8 @@ def _fits_header(value: str) -> str:
 def _is_provider(name: str) -> str:
     """Whether it may be named, and is configured, is asked when the rest of the body is right."""
     if name not in CONFIGURED_BY and name != EML:
-        raise ValueError(f"is no provider: there are {', '.join(CONFIGURED_BY)}")
+        hint = did_you_mean(name, CONFIGURED_BY)
+        raise ValueError(f"is no provider: {hint}there are {', '.join(CONFIGURED_BY)}")
     return name
 
 

@@ -13,7 +13,7 @@ from email_core.email_id import is_email_id
 from email_core.record import Mode
 from email_core.stores.base import EmailQuery, View
 from email_functions.field_types import Line, Moment, cursor_that
-from email_functions.validation import Body, from_query
+from email_functions.validation import Body, did_you_mean, from_query
 
 
 class ListQuery(Body):
@@ -52,7 +52,8 @@ class ListQuery(Body):
     @classmethod
     def _is_known(cls, provider: str | None) -> str | None:
         if provider is not None and provider not in CONFIGURED_BY:
-            raise ValueError(f"is no provider: there are {', '.join(CONFIGURED_BY)}")
+            hint = did_you_mean(provider, CONFIGURED_BY)
+            raise ValueError(f"is no provider: {hint}there are {', '.join(CONFIGURED_BY)}")
         return provider
 
     @field_validator("until")

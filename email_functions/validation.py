@@ -2,9 +2,9 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,7 +16,7 @@ from email_functions.problems import NotJson
 
 FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to judge
 _MOST_PROBLEMS = 100  # told of one body
-_TOLD_BY_VALUE = frozenset({"int_type", "bool_type"})  # what is said depends on what was sent
+_TOLD_BY_VALUE = frozenset({"int_type", "bool_type", "enum"})  # what is said depends on what was sent
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _MARKS = b",:[{"  # each begins a value, or a field's name
 _MARK_OR_TEXT = re.compile(rb'[,:\[{]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # in a text marks mean nothing
@@ -52,9 +52,14 @@ class Body(BaseModel):
     def no_field(cls, name: str) -> str:
         """What is said of a field that is none."""
         names = sorted(field.alias or name for name, field in cls.model_fields.items())
-        meant = nearest(name, names)
-        hint = f"did you mean {meant}? " if meant and len(names) > 1 else ""
+        hint = did_you_mean(name, names) if len(names) > 1 else ""
         return f"is not a field: {hint}the fields are {', '.join(names)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question with a blank after it; empty where none of them is near."""
+    meant = nearest(name, known)
+    return f"did you mean {meant}? " if meant else ""
 
 
 Model = TypeVar("Model", bound=Body)
@@ -172,10 +177,9 @@ def _detail(error: ErrorDetails, model: type[Body], value: Any) -> str:
             return str(error["ctx"]["error"])
         case "missing":
             return "is required"
-        case "extra_forbidden" if len(error["loc"]) == 1:
-            return model.no_field(str(error["loc"][0]))
         case "extra_forbidden":
-            return "is not a field here: /api/docs shows those there are"
+            *way, name = error["loc"]
+            return _model_at(model, way).no_field(str(name))
         case "timezone_aware":
             return "has no offset: write it like 2026-01-31T09:00:00+01:00, or with Z for UTC"
         case "datetime_parsing" | "datetime_from_date_parsing" | "datetime_object_invalid":
@@ -190,7 +194,9 @@ def _detail(error: ErrorDetails, model: type[Body], value: Any) -> str:
                 'is not a list: write ["bob@example.com"]' if _is_of_addresses(error) else "is not a list: write [...]"
             )
         case "enum":
-            return f"is none of {error['ctx']['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+            names = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+            hint = did_you_mean(value, names.split(", ")) if isinstance(value, str) else ""
+            return f"is none of {names}" + (f": {hint.strip()}" if hint else "")
         case "string_type":
             return "is not text: write it in double quotes"
         case "int_type" if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
@@ -212,6 +218,21 @@ def _detail(error: ErrorDetails, model: type[Body], value: Any) -> str:
         case "too_short":
             return "is empty"
     return error["msg"][:1].lower() + error["msg"][1:]
+
+
+def _model_at(model: type[Body], way: Iterable[int | str]) -> type[Body]:
+    """That of an object within another, by the names on the way to it; the numbers are those of a list's items."""
+    for step in way:
+        fields: dict[int | str, Any] = {field.alias or name: field for name, field in model.model_fields.items()}
+        model = (_model_in(fields[step].annotation) if step in fields else None) or model
+    return model
+
+
+def _model_in(kind: Any) -> type[Body] | None:
+    """The one that a type like `list[AddressBody] | None` is made of."""
+    if isinstance(kind, type) and issubclass(kind, Body):
+        return kind
+    return next((found for part in get_args(kind) if (found := _model_in(part))), None)
 
 
 def _is_of_addresses(error: ErrorDetails) -> bool:

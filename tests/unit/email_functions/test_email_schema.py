@@ -195,6 +195,8 @@ def test_what_is_wrong_with_broken_json_is_told_with_its_place(body, place, word
         ),
         ({"attachments": {"name": "x"}}, "/attachments", "is not a list: write [...]"),
         ({"mode": "fast"}, "/mode", "is none of batch, interactive"),
+        ({"mode": "Batch"}, "/mode", "is none of batch, interactive: did you mean batch?"),
+        ({"provider": "Graph"}, "/provider", "is no provider: did you mean graph? there are smtp, graph, exchange"),
         ({"importance": 1}, "/importance", "is none of low, normal, high"),
         ({"subject": 1}, "/subject", "is not text: write it in double quotes"),
         ({"dry_run": "true"}, "/dry_run", "is neither true nor false: write it without quotes"),
@@ -548,3 +550,23 @@ def test_mistyped_field_is_answered_with_the_one_that_was_meant():
     (problem,) = refusal.value.problems
     assert problem.pointer == "/subjct"
     assert problem.detail.startswith("is not a field: did you mean subject? the fields are attachments, bcc,")
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "detail"),
+    [
+        (
+            {"from": {"adress": "ann@contoso.com"}},
+            "/from/adress",
+            "is not a field: did you mean address? the fields are address, name",
+        ),
+        ({"to": [{"email": "bob@example.com"}]}, "/to/0/email", "is not a field: the fields are address, name"),
+        (
+            {"attachments": [{"filename": "x.txt"}]},
+            "/attachments/0/filename",
+            "is not a field: did you mean name? the fields are content, content_id, content_type, inline, name",
+        ),
+    ],
+)
+def test_mistyped_field_within_another_is_answered_with_those_of_its_own_object(fields, pointer, detail):
+    assert problems(small_email(**fields))[pointer] == detail

@@ -11,6 +11,8 @@ from email_core.stores.base import View
 from email_functions.query_schema import list_query
 from email_functions.validation import refuse_body, refuse_query
 
+STATUSES = "Unsent, Sending, Sent, Failed, Expired, Canceled"
+
 
 def query_problems(decode, **params):
     with pytest.raises(InvalidEmail) as refusal:
@@ -26,6 +28,12 @@ def query_problems(decode, **params):
         ({"limit": "501"}, "is too large: at most 500"),
         ({"limit": "0"}, "is too small: at least 1"),
         ({"view": "all"}, "is none of unsent, history"),
+        *[
+            ({"status": text}, f"is none of {STATUSES}: did you mean {meant}?")
+            for text, meant in (("sent", "Sent"), ("UNSENT", "Unsent"), ("Cancelled", "Canceled"))
+        ],
+        ({"status": "x" * 200}, f"is none of {STATUSES}"),
+        ({"provider": "SMTP"}, "is no provider: did you mean smtp? there are smtp, graph, exchange"),
         ({"provider": "pigeon"}, "is no provider: there are smtp, graph, exchange"),
     ],
 )
