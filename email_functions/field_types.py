@@ -1,5 +1,6 @@
 """Texts, times and cursors as every body and every query string has them, and what null means in a body."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -10,6 +11,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, PydanticUseDefault, co
 from email_core.text import has_control_character
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # ids and tables hold these
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _one_line(text: str) -> str:
@@ -21,6 +23,8 @@ def _one_line(text: str) -> str:
 def _is_written_out(text: Any) -> Any:
     if not isinstance(text, str) or "-" not in text[1:]:  # a number would be taken for seconds since 1970
         raise ValueError("is not a time like 2026-01-31T09:00:00+01:00")
+    if _DAY.fullmatch(text):  # else it would be told that its offset is missing
+        raise ValueError("is a day without a time: write it like 2026-12-01T09:00:00Z")
     return text
 
 

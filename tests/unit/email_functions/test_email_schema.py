@@ -432,7 +432,7 @@ def test_header_that_is_too_long_is_pointed_at(value):
     ("text", "words"),
     [
         ("2026-03-02T12:00:00", "has no offset"),
-        ("2026-03-02", "has no offset"),
+        ("2026-03-02", "is a day without a time"),
         ("2026-03-02 12:00", "has no offset"),
         ("2026-02-30T12:00:00Z", "day value"),
         ("tomorrow", "is not a time"),
