@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_core import from_json as parsed
 
@@ -18,6 +19,7 @@ FUNCTION_KEY = "code"  # where the host takes a function key from: not ours to j
 _MOST_PROBLEMS = 100  # told of one body
 _TOLD_BY_VALUE = frozenset({"int_type", "bool_type", "enum"})  # what is said depends on what was sent
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+_SEVERAL_WORDS = re.compile(r"\w+(,\w+)+")
 _MARKS = b",:[{"  # each begins a value, or a field's name
 _MARK_OR_TEXT = re.compile(rb'[,:\[{]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # in a text marks mean nothing
 _PLACE = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
@@ -49,9 +51,14 @@ class Body(BaseModel):
     in fifty times the memory that they take."""
 
     @classmethod
+    def fields_by_name(cls) -> dict[str, FieldInfo]:
+        """By the names that callers give them."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+    @classmethod
     def no_field(cls, name: str) -> str:
         """What is said of a field that is none."""
-        names = sorted(field.alias or name for name, field in cls.model_fields.items())
+        names = sorted(cls.fields_by_name())
         hint = did_you_mean(name, names) if len(names) > 1 else ""
         return f"is not a field: {hint}the fields are {', '.join(names)}"
 
@@ -88,7 +95,18 @@ def _has_more_values(body: bytes, most: int) -> bool:
 
 def from_query(model: type[Model], params: Mapping[str, str]) -> Model:
     """The texts of a query string are no JSON: they are read leniently. Raises InvalidEmail, pointers like `?limit`."""
-    return from_texts(model, asked(params), "?")
+    try:
+        return from_texts(model, asked(params), "?")
+    except InvalidEmail as error:
+        known = {name: text for name, text in params.items() if name in model.fields_by_name()}
+        raise InvalidEmail(*(_or_twice(one, known) for one in error.problems)) from None
+
+
+def _or_twice(problem: FieldProblem, params: Mapping[str, str]) -> FieldProblem:
+    """The host joins what is given twice with a comma."""
+    if _SEVERAL_WORDS.fullmatch(params.get(problem.pointer[1:], "")):
+        return FieldProblem(problem.pointer, "is given twice, or has a comma: give it once, without one")
+    return problem
 
 
 def from_texts(model: type[Model], texts: Mapping[str, str], place: str) -> Model:
@@ -223,8 +241,8 @@ def _detail(error: ErrorDetails, model: type[Body], value: Any) -> str:
 def _model_at(model: type[Body], way: Iterable[int | str]) -> type[Body]:
     """That of an object within another, by the names on the way to it; the numbers are those of a list's items."""
     for step in way:
-        fields: dict[int | str, Any] = {field.alias or name: field for name, field in model.model_fields.items()}
-        model = (_model_in(fields[step].annotation) if step in fields else None) or model
+        field = model.fields_by_name().get(str(step))
+        model = (_model_in(field.annotation) if field else None) or model
     return model
 
 

@@ -25,6 +25,10 @@ def query_problems(decode, **params):
     [
         ({"limit": "many"}, "is not a whole number like 50"),
         ({"limit": "9" * 5000}, "is not a whole number like 50"),
+        *[
+            ({name: text}, "is given twice, or has a comma: give it once, without one")
+            for name, text in (("limit", "10,20"), ("status", "Sent,Failed"))
+        ],
         ({"limit": "501"}, "is too large: at most 500"),
         ({"limit": "0"}, "is too small: at least 1"),
         ({"view": "all"}, "is none of unsent, history"),
@@ -39,6 +43,10 @@ def query_problems(decode, **params):
 )
 def test_common_mistake_in_a_query_string_is_told_in_plain_words(params, detail):
     assert list(query_problems(list_query, **params).values()) == [detail]
+
+
+def test_parameter_that_is_none_is_told_so_though_it_is_given_twice():
+    assert query_problems(list_query, limits="10,20")["?limits"].startswith("is not a field: did you mean limit?")
 
 
 @pytest.mark.parametrize("until", ["2026-03-03T00:00:00+01:00", "2026-03-03T00:00:00Z"], ids=["before", "the same"])
