@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from email_core.addresses import parse_address
 from email_core.app_senders import AppSendersRow
@@ -19,20 +19,32 @@ _LONGEST_SENDERS = 20_000  # characters; a property of a table holds 32,767
 _CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def _sender(text: str) -> str:
+    """`ann@contoso.com`, or `@contoso.com` for all of a domain."""
+    try:
+        whole = address_key(parse_address(f"anybody{text}" if text.startswith("@") else text).address)
+    except ValueError:
+        raise ValueError("is neither an address nor a domain: write ann@contoso.com or @contoso.com") from None
+    return whole.removeprefix("anybody") if text.startswith("@") else whole
+
+
+Sender = Annotated[str, AfterValidator(_sender)]
+
+
 class AppBody(Body):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"name": "Billing", "senders": ["invoices@contoso.com", "@news.contoso.com"]}]}
     )
 
-    senders: Given[Annotated[list[str], Field(max_length=MOST_SENDERS)]]
+    senders: Given[Annotated[list[Sender], Field(max_length=MOST_SENDERS)]]
     """Addresses, or whole domains as @contoso.com."""
     name: OrNull[Annotated[str, Field(max_length=128)]] = ""
     """What administrators call it."""
 
     @field_validator("senders")
     @classmethod
-    def _are_senders(cls, senders: list[str]) -> list[str]:
-        found = sorted({_sender(sender) for sender in senders})
+    def _fit_in_a_row(cls, senders: list[str]) -> list[str]:
+        found = sorted(set(senders))
         if sum(map(len, found)) > _LONGEST_SENDERS:
             raise ValueError("are too long together: name whole domains, as @contoso.com")
         return found
@@ -43,17 +55,6 @@ class AppBody(Body):
         if has_control_character(name):
             raise ValueError("has a control character (a line break, a tab, ...): remove it")
         return name
-
-
-def _sender(text: str) -> str:
-    """`ann@contoso.com`, or `@contoso.com` for all of a domain."""
-    try:
-        whole = address_key(parse_address(f"anybody{text}" if text.startswith("@") else text).address)
-    except ValueError:
-        raise ValueError(
-            "holds what is neither an address nor a domain: write ann@contoso.com or @contoso.com"
-        ) from None
-    return whole.removeprefix("anybody") if text.startswith("@") else whole
 
 
 def app_senders(app: str, body: bytes) -> AppSendersRow:

@@ -47,10 +47,10 @@ async def test_what_is_no_client_id_is_refused_with_what_is_one(doors, app):
     [
         ({}, "/senders"),
         ({"senders": "ann@contoso.com"}, "/senders"),
-        ({"senders": ["ann"]}, "/senders"),
-        ({"senders": ["@"]}, "/senders"),
-        ({"senders": ["*@contoso.com@"]}, "/senders"),
-        ({"senders": ["Ann <ann@contoso.com>"]}, "/senders"),
+        ({"senders": ["ann"]}, "/senders/0"),
+        ({"senders": ["@"]}, "/senders/0"),
+        ({"senders": ["*@contoso.com@"]}, "/senders/0"),
+        ({"senders": ["Ann <ann@contoso.com>"]}, "/senders/0"),
         ({"senders": [f"{number:060}@contoso.com" for number in range(500)]}, "/senders"),
         ({"senders": [], "name": "a\nb"}, "/name"),
         ({"senders": [], "roles": ["Email.Admin"]}, "/roles"),
@@ -61,6 +61,11 @@ async def test_what_is_no_sender_is_refused(doors, body, pointer):
     answer = await doors.put(URL, body)
     assert (answer.status, answer.pointers) == (422, [pointer])
     assert doors.app_senders.rows == {}
+
+
+async def test_each_that_is_no_sender_is_pointed_at(doors):
+    answer = await doors.put(URL, {"senders": ["x", "ann@contoso.com", "contoso.com"]})
+    assert answer.pointers == ["/senders/0", "/senders/2"]
 
 
 async def test_change_counts_when_the_cached_one_is_old(doors):
