@@ -38,7 +38,7 @@ class DistributorState:
         return f"{'on' if self.enabled else 'off'}, {every}{end}"
 
     def is_over(self, now: datetime) -> bool:
-        """Whether the recurrence has come to its end: then nothing is sent, as if it were switched off."""
+        """Whether the recurrence has come to its end: then nothing more is released. What a run has released goes."""
         if self.end_after_runs is not None and self.runs >= self.end_after_runs:
             return True
         return self.end_date is not None and now.date() > self.end_date
@@ -115,8 +115,12 @@ class Distributor:
 
     async def stops(self, record: EmailRecord) -> bool:
         """Whether an email whose doorbell rings must be parked all the same: the distributor was switched off, or all
-        mail is held."""
-        return self.holds or (record.mode is Mode.BATCH and not (await self.state()).is_on(self._clock()))
+        mail is held. That the recurrence is over stops nothing that has been rung: its last run did that."""
+        return self.holds or (record.mode is Mode.BATCH and not await self.goes_on())
+
+    async def goes_on(self) -> bool:
+        """Whether batch mail that has once been rung is sent, also between two runs and after the last."""
+        return not self.holds and (await self.state()).enabled
 
     async def change(self, edit: Callable[[DistributorState], DistributorState]) -> DistributorState:
         """Raises LostRace where somebody else changed it meanwhile."""

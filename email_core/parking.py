@@ -18,3 +18,9 @@ def is_far_off(due: datetime, now: datetime) -> bool:
 def waits_for_its_time(record: EmailRecord) -> bool:
     """Whether it was parked because it was far off. What was parked for another cause was due, or nearly."""
     return record.parked and is_far_off(record.due_at, record.updated_at)
+
+
+def was_released(record: EmailRecord) -> bool:
+    """Whether it waits for no run of the distributor: it has its doorbell, or was rung before and is parked until a
+    retry or a deferral that is far off."""
+    return not record.parked or (record.rung_at is not None and waits_for_its_time(record))

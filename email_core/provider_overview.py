@@ -11,6 +11,7 @@ from email_core.diagnosis import Diagnosis, diagnose
 from email_core.distributor import Distributor
 from email_core.errors import StorageUnavailable
 from email_core.parameters import Parameters
+from email_core.parking import was_released
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.providers.diverted import HELD
@@ -108,10 +109,14 @@ class ProviderOverview:
         if record.mode is not Mode.BATCH:
             return None
         state, now = await self._distributor.state(), self._clock()
-        if not state.is_on(now):
-            return _own_pause(record, RUNS_ARE_OVER if state.enabled else DISTRIBUTOR_IS_OFF)
+        if not state.enabled:
+            return _own_pause(record, DISTRIBUTOR_IS_OFF)
+        if was_released(record):
+            return None
+        if state.is_over(now):
+            return _own_pause(record, RUNS_ARE_OVER)
         run_at = state.next_run_at(now)
-        waits = record.parked and run_at is not None and record.due_at <= run_at
+        waits = run_at is not None and record.due_at <= run_at
         return _own_pause(record, NEXT_RUN, run_at) if waits else None
 
     async def _provider_s_pause(self, record: EmailRecord) -> Pause | None:

@@ -24,7 +24,7 @@ from email_core.distributor import Distributor
 from email_core.email_id import last_moment_of
 from email_core.errors import EmailSubsystemError, LostRace
 from email_core.logs import where
-from email_core.parking import HORIZON, is_far_off, waits_for_its_time
+from email_core.parking import HORIZON, is_far_off, waits_for_its_time, was_released
 from email_core.provider_pause import ProviderPauses
 from email_core.providers.base import Provider
 from email_core.record import UNCONFIRMED, Attempt, EmailRecord, Mode
@@ -54,16 +54,21 @@ class Care(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """What a sweep goes by, the same for all its emails. `since`: when the last one began that cared for all mail of a
-    mode and sent it, where that is known. `sends`: the modes whose mail is sent. `releases_batch`: batch mail that
-    waited for the distributor goes. `heads`: when the doorbell at each queue's head was to ring, where it has one.
-    `unpaused`: the providers that are not paused."""
+    mode and sent it, where that is known. `sends`: the modes whose mail is sent. `goes_on`: of the other modes, what
+    was released before is. `releases_batch`: batch mail that waited for the distributor goes. `heads`: when the
+    doorbell at each queue's head was to ring, where it has one. `unpaused`: the providers that are not paused."""
 
     began: datetime
     since: Mapping[Mode, datetime] = field(default_factory=dict)
     sends: frozenset[Mode] = frozenset(Mode)
+    goes_on: bool = False
     releases_batch: bool = False
     heads: Mapping[Mode, datetime] = field(default_factory=dict)
     unpaused: frozenset[str] = frozenset()
+
+    def cares_for(self, record: EmailRecord) -> bool:
+        """What a run of the distributor has released must not wait for the next one, as there may be none."""
+        return record.mode in self.sends or (self.goes_on and was_released(record))
 
     def has_rung(self, record: EmailRecord) -> bool:
         """Whether the last one did it: its stretch of time ended where this one's begins."""
@@ -75,9 +80,9 @@ class Sweep:
 
     def keeps_up(self, record: EmailRecord) -> bool:
         """Whether the last one is not long ago. Else several came to no end, or none ran, and more may come to none:
-        what they ring has to be marked, or the next one rings it again."""
+        what they ring has to be marked, or the next one rings it again. None is kept of a mode that is not sent."""
         since = self.since.get(record.mode)
-        return since is not None and self.began <= since + HORIZON
+        return record.mode in self.sends and since is not None and self.began <= since + HORIZON
 
     def releases(self, record: EmailRecord) -> bool:
         """Whether it was parked as its mode was not sent, and is now: nobody was to ring it before."""
@@ -112,7 +117,7 @@ def care_for(record: EmailRecord, sweep: Sweep, now: datetime, *, moved: bool = 
     if record.status is Status.SENDING:
         over = record.lease_until is not None and record.lease_until <= now
         return Care.RELEASE if over else Care.NOTHING
-    if record.held or record.mode not in sweep.sends or is_far_off(record.due_at, sweep.began):
+    if record.held or not sweep.cares_for(record) or is_far_off(record.due_at, sweep.began):
         return Care.NOTHING
     if moved or sweep.finds_overdue(record) or (record.parked and sweep.releases(record)):
         return Care.MARK
@@ -204,6 +209,7 @@ class Sweeper:
             began=began,
             since=await self._since(began),
             sends=await self._sends(releases_batch),
+            goes_on=await self._distributor.goes_on(),
             releases_batch=releases_batch,
             heads=await self._heads(),
             unpaused=await self._unpaused(),

@@ -462,6 +462,27 @@ async def test_doorbell_of_batch_mail_parks_it_while_the_distributor_is_off():
     assert [(await world.record(bell)).status for bell in (batch, interactive)] == [Status.UNSENT, Status.SENT]
 
 
+@pytest.mark.parametrize("end", [{"end_after_runs": 1}, {"end_date": NOON.date() - timedelta(days=1)}])
+@pytest.mark.parametrize(("enabled", "status"), [(True, Status.SENT), (False, Status.UNSENT)])
+async def test_what_the_last_run_has_rung_is_sent_unless_the_distributor_was_switched_off(end, enabled, status):
+    world = World(DELIVERED)
+    await world.switch.write(DistributorState(enabled=enabled, every_minutes=5, runs=1, **end), None)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    assert (await world.record(bell)).status is status
+
+
+async def test_retry_of_what_the_last_run_has_rung_gets_its_doorbell():
+    world = World(BUSY, DELIVERED)
+    await world.switch.write(DistributorState(every_minutes=5, end_after_runs=1, runs=1), None)
+    bell = await world.keep(email())
+    await world.delivery.answer(bell)
+    (retry, wait), *_ = world.doorbells.rung[-1:]
+    world.clock.advance(seconds=wait.total_seconds())
+    await world.delivery.answer(retry)
+    assert (await world.record(bell)).status is Status.SENT
+
+
 PARKED_UNTIL_NOON = {"parked": True, "next_attempt_at": NOON}  # and rung by the sweeper, which does not write it
 
 

@@ -125,6 +125,18 @@ async def test_recurrence_that_is_over_sends_nothing_more():
     assert world.rung == []
 
 
+async def test_last_run_that_was_cut_short_is_finished_and_mail_that_comes_after_it_waits():
+    world = World()
+    await world.change(every_minutes=30, end_after_runs=1)
+    released = await world.accept()
+    await world.core.distribution.run_when_due(world.clock())
+    assert (world.rung, (await world.core.distribution.status()).on) == ([], False)
+    assert await world.run_timer()
+    await world.accept()
+    assert not await world.run_timer()
+    assert world.rung == [released]
+
+
 async def test_no_run_is_spent_while_all_mail_is_held():
     world = World()
     await world.change(every_minutes=30, end_after_runs=1)

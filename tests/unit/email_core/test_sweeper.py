@@ -130,6 +130,25 @@ def test_batch_mail_waits_while_the_distributor_does_not_send_but_interactive_ma
         assert care_for(interactive, sweep, NOON) is Care.MARK
 
 
+# batch mail between two runs of the distributor and after the last -> what it needs
+RELEASED = [
+    ("its doorbell is lost", email(LONG_AGO, rung_at=NOON - OVERDUE), Care.MARK),
+    ("its doorbell is there", email(LONG_AGO, rung_at=NOON), Care.NOTHING),
+    ("deferred until a time that comes", parked_until(FAR_OFF - SECOND, rung_at=LONG_AGO), Care.MARK),
+    ("deferred until a time that is far off", parked_until(FAR_OFF, rung_at=LONG_AGO), Care.NOTHING),
+    ("parked as the distributor was switched off", email(LONG_AGO, parked=True, rung_at=LONG_AGO), Care.NOTHING),
+    ("never released", email(LONG_AGO, parked=True), Care.NOTHING),
+    ("scheduled, and never released", parked_until(FAR_OFF - SECOND), Care.NOTHING),
+]
+
+
+@pytest.mark.parametrize(("record", "care"), [one[1:] for one in RELEASED], ids=[one[0] for one in RELEASED])
+def test_what_a_run_has_released_goes_on_without_another(record, care):
+    between = replace(SWEEP, sends=frozenset({Mode.INTERACTIVE}), goes_on=True)
+    assert care_for(record, between, NOON) is care
+    assert care_for(record, replace(between, goes_on=False), NOON) is Care.NOTHING
+
+
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("parked", [True, False])
 def test_no_mail_is_rung_while_none_is_sent_but_a_dead_worker_s_is_released(mode, parked):
@@ -357,6 +376,18 @@ async def test_run_of_the_distributor_rings_what_is_parked():
     assert world.rung == []
     await world.sweep(releases_batch=True)
     assert world.rung == [parked.id]
+
+
+@pytest.mark.parametrize(("enabled", "times"), [(True, 1), (False, 0)])
+async def test_deferral_by_the_last_run_is_rung_once_unless_the_distributor_was_switched_off(enabled, times):
+    deferred = parked_until(NOON + HORIZON, rung_at=LONG_AGO)
+    world = World(deferred)
+    over = DistributorState(enabled=enabled, every_minutes=60, end_after_runs=1, runs=1)
+    await world.switch.write(over, None)
+    for _ in range(3):
+        await world.sweep()
+        world.clock.advance(minutes=5)
+    assert world.rung == [deferred.id] * times
 
 
 async def test_sweep_that_runs_out_of_time_says_so_and_the_next_one_goes_on():
