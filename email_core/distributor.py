@@ -14,6 +14,18 @@ from typing import Protocol
 from email_core.record import EmailRecord, Mode
 
 CACHED_FOR = timedelta(seconds=5)
+TICK_SECOND = timedelta(seconds=30)  # of each minute: then the timer begins runs; a test compares with its schedule
+EARLY = timedelta(seconds=5)  # how much sooner than its tick the timer may come, as clocks differ; later is any time
+
+
+def tick_before(moment: datetime) -> datetime:
+    """The timer's last tick, which may be this very moment."""
+    return (moment - TICK_SECOND).replace(second=0, microsecond=0) + TICK_SECOND
+
+
+def tick_of(moment: datetime) -> datetime:
+    """The tick for which the timer came at that moment."""
+    return tick_before(moment + EARLY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +70,23 @@ class DistributorState:
         return max(now, self.last_run_at + timedelta(minutes=self.every_minutes))
 
     def is_due(self, now: datetime) -> bool:
-        return self.next_run_at(now) == now
+        """Whether the timer that comes now begins a run. By ticks: it comes some milliseconds early or late."""
+        if not self.is_on(now) or self.every_minutes == 0:
+            return False
+        return self.last_run_at is None or self._after(self.last_run_at) <= tick_of(now)
+
+    def _after(self, run_at: datetime) -> datetime:
+        return tick_of(run_at) + timedelta(minutes=self.every_minutes)
 
     def after_begin_of_run(self, now: datetime) -> "DistributorState":
-        """The next run counts from when this one was due, not from when a timer came round to it."""
-        if self.last_run_at is None or self.every_minutes == 0:
-            return replace(self, runs=self.runs + 1, last_run_at=now, releasing=True)
-        every = timedelta(minutes=self.every_minutes)
-        missed = (now - self.last_run_at) // every
-        return replace(self, runs=self.runs + 1, last_run_at=self.last_run_at + missed * every, releasing=True)
+        """The same, where none is due, as where somebody else began it. The next run counts from the tick at which this
+        one was due, not from when a timer came round to it."""
+        if not self.is_due(now):
+            return self
+        tick = tick_of(now)
+        late = timedelta(0) if self.last_run_at is None else tick - self._after(self.last_run_at)
+        due = tick - late % timedelta(minutes=self.every_minutes)
+        return replace(self, runs=self.runs + 1, last_run_at=due, releasing=True)
 
 
 class DistributorStore(Protocol):

@@ -15,6 +15,7 @@ import pytest
 from croniter import croniter
 
 import email_functions
+from email_core.distributor import TICK_SECOND
 from email_core.idempotency import IN_FLIGHT
 from email_core.parameters import SETTING_PREFIX, Parameters
 from email_core.sign_in.base import MODE_SETTING
@@ -120,6 +121,10 @@ def test_timer_is_expected_as_often_as_its_schedule_says(name):
     runs = croniter(TIMERS[name], NOON, second_at_beginning=True, ret_type=datetime)
     first, second = runs.get_next(), runs.get_next()
     assert second - first == PERIODS[name]
+
+
+def test_distributor_knows_at_which_second_its_timer_ticks():
+    assert TIMERS["run_distributor"] == f"{TICK_SECOND.seconds} * * * * *"
 
 
 # ---- routes

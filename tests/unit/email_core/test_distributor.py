@@ -49,12 +49,40 @@ def test_state(state, on, continuous, next_run):
 
 
 def test_runs_keep_to_their_rhythm_though_the_timer_comes_late():
-    state = HOURLY.after_begin_of_run(at(0))
-    assert (state.runs, state.next_run_at(at(1))) == (1, at(60))
-    state = state.after_begin_of_run(at(60.5))
-    assert (state.runs, state.next_run_at(at(61))) == (2, at(120))
-    state = state.after_begin_of_run(at(60 * 24 * 7 + 0.5))  # a missed week is one run
-    assert (state.runs, state.next_run_at(at(60 * 24 * 7 + 1))) == (3, at(60 * 24 * 7 + 60))
+    state = HOURLY.after_begin_of_run(at(0.5))
+    assert (state.runs, state.next_run_at(at(1))) == (1, at(60.5))
+    state = state.after_begin_of_run(at(61.5))
+    assert (state.runs, state.next_run_at(at(62))) == (2, at(120.5))
+    state = state.after_begin_of_run(at(60 * 24 * 7 + 1.5))  # a missed week is one run
+    assert (state.runs, state.next_run_at(at(60 * 24 * 7 + 2))) == (3, at(60 * 24 * 7 + 60.5))
+
+
+# how much later than its tick the timer comes, in seconds, again and again
+JITTERS = [(0,), (0.004, -0.004), (-0.004, 0.004), (0, -0.004, 0.021, 3, -1), (25, -0.004, 50, 0)]
+
+
+@pytest.mark.parametrize("jitters", JITTERS)
+@pytest.mark.parametrize("every", [1, 2, 5, 60])
+def test_run_is_begun_every_so_many_ticks_and_once_a_tick_whenever_the_timer_comes(every, jitters):
+    state, began = DistributorState(every_minutes=every), []
+    for tick in range(121):
+        for comes in (0, 0.1):  # the timer comes twice, as another instance may hold it to be its own
+            now = at(tick + 0.5) + timedelta(seconds=jitters[tick % len(jitters)] + comes)
+            runs, state = state.runs, state.after_begin_of_run(now)
+            began += [tick] * (state.runs - runs)
+    assert began == list(range(0, 121, every))
+    assert state.last_run_at == at(120.5)
+
+
+def test_time_of_a_last_run_that_is_no_tick_counts_as_its_tick():
+    state = DistributorState(every_minutes=1, last_run_at=at(0.5) + timedelta(milliseconds=21))
+    assert state.is_due(at(1.5) - timedelta(milliseconds=4))
+
+
+@pytest.mark.parametrize("edit", [{"enabled": False}, {"every_minutes": 0}, {"last_run_at": NOON}])
+def test_no_run_is_begun_where_somebody_changed_the_state_just_before(edit):
+    state = replace(HOURLY, **edit)
+    assert state.after_begin_of_run(NOON) == state
 
 
 class World:
