@@ -14,7 +14,8 @@ from typing import Protocol
 from email_core.record import EmailRecord, Mode
 
 CACHED_FOR = timedelta(seconds=5)
-TICK_SECOND = timedelta(seconds=30)  # of each minute: then the timer begins runs; a test compares with its schedule
+TICK_EVERY = timedelta(minutes=1)  # the timer that begins runs; a test compares with its schedule
+TICK_SECOND = timedelta(seconds=30)  # of each minute
 EARLY = timedelta(seconds=5)  # how much sooner than its tick the timer may come, as clocks differ; later is any time
 
 
@@ -62,12 +63,13 @@ class DistributorState:
         return self.is_on(now) and self.every_minutes == 0
 
     def next_run_at(self, now: datetime) -> datetime | None:
-        """None where there is none: switched off, over, or continuous."""
+        """A tick of the timer that is still to come. None where there is none: switched off, over by then, or
+        continuous."""
         if not self.is_on(now) or self.every_minutes == 0:
             return None
-        if self.last_run_at is None:
-            return now
-        return max(now, self.last_run_at + timedelta(minutes=self.every_minutes))
+        next_tick = tick_before(now) + TICK_EVERY
+        run_at = next_tick if self.last_run_at is None else max(next_tick, self._after(self.last_run_at))
+        return None if self.is_over(run_at) else run_at
 
     def is_due(self, now: datetime) -> bool:
         """Whether the timer that comes now begins a run. By ticks: it comes some milliseconds early or late."""

@@ -111,13 +111,12 @@ class ProviderOverview:
         state, now = await self._distributor.state(), self._clock()
         if not state.enabled:
             return _own_pause(record, DISTRIBUTOR_IS_OFF)
-        if was_released(record):
+        if state.is_continuous(now) or was_released(record):
             return None
-        if state.is_over(now):
-            return _own_pause(record, RUNS_ARE_OVER)
         run_at = state.next_run_at(now)
-        waits = run_at is not None and record.due_at <= run_at
-        return _own_pause(record, NEXT_RUN, run_at) if waits else None
+        if run_at is None:
+            return _own_pause(record, RUNS_ARE_OVER)
+        return _own_pause(record, NEXT_RUN, run_at) if record.due_at <= run_at else None
 
     async def _provider_s_pause(self, record: EmailRecord) -> Pause | None:
         provider = self._providers.get(record.provider)

@@ -31,16 +31,16 @@ async def _distributor(store: DistributorStore, clock: Callable[[], datetime]) -
         return warning(
             "distributor", "off: batch mail waits", 'Switch it on: PATCH /api/distributor {"enabled": true}.'
         )
-    if state.is_over(now):
+    if state.is_continuous(now):
+        return ok("distributor", "on: batch mail is sent as it comes")
+    next_run = state.next_run_at(now)
+    if next_run is None:
         return warning(
             "distributor",
             "its recurrence is over: batch mail waits",
             "Give it a new recurrence: PATCH /api/distributor.",
         )
-    next_run = state.next_run_at(now)
-    if next_run is None:
-        return ok("distributor", "on: batch mail is sent as it comes")
-    return ok("distributor", f"on: every {state.every_minutes} minutes, next at {next_run:%Y-%m-%d %H:%M} UTC")
+    return ok("distributor", f"on: every {state.every_minutes} minutes, next {_moment(next_run)}")
 
 
 async def _timer(store: TimerRunStore, name: str, clock: Callable[[], datetime]) -> Finding:

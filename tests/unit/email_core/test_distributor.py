@@ -29,13 +29,15 @@ def at(minutes: float) -> datetime:
 STATES = [
     (DistributorState(), True, True, None),
     (DistributorState(enabled=False), False, False, None),
-    (HOURLY, True, False, 0),
-    (replace(HOURLY, last_run_at=at(-20)), True, False, 40),
-    (replace(HOURLY, last_run_at=at(-500)), True, False, 0),
+    (HOURLY, True, False, 0.5),
+    (replace(HOURLY, last_run_at=at(-19.5)), True, False, 40.5),
+    (replace(HOURLY, last_run_at=at(-59.5)), True, False, 0.5),
+    (replace(HOURLY, last_run_at=at(-500)), True, False, 0.5),
     (replace(HOURLY, enabled=False), False, False, None),
-    (replace(HOURLY, end_after_runs=3, runs=2), True, False, 0),
+    (replace(HOURLY, end_after_runs=3, runs=2), True, False, 0.5),
     (replace(HOURLY, end_after_runs=3, runs=3), False, False, None),
-    (replace(HOURLY, end_date=NOON.date()), True, False, 0),
+    (replace(HOURLY, end_date=NOON.date()), True, False, 0.5),
+    (replace(HOURLY, every_minutes=1440, last_run_at=at(-19.5), end_date=NOON.date()), True, False, None),
     (replace(HOURLY, end_date=NOON.date() - timedelta(days=1)), False, False, None),
     (DistributorState(end_date=date(2020, 1, 1)), False, False, None),
 ]
@@ -45,7 +47,13 @@ STATES = [
 def test_state(state, on, continuous, next_run):
     assert (state.is_on(NOON), state.is_continuous(NOON)) == (on, continuous)
     assert state.next_run_at(NOON) == (None if next_run is None else at(next_run))
-    assert state.is_due(NOON) == (next_run == 0)
+    assert state.is_due(at(0.5)) == (next_run == 0.5)
+
+
+@pytest.mark.parametrize("state", [HOURLY, replace(HOURLY, last_run_at=at(-500))], ids=["first run", "missed run"])
+@pytest.mark.parametrize(("now", "next_run"), [(0, 0.5), (0.3, 0.5), (0.5, 1.5), (0.7, 1.5)])
+def test_run_that_is_due_is_told_for_the_next_tick_however_often_one_looks(state, now, next_run):
+    assert state.next_run_at(at(now)) == at(next_run)
 
 
 def test_runs_keep_to_their_rhythm_though_the_timer_comes_late():
