@@ -43,12 +43,17 @@ class DistributorState:
     releasing: bool = False
 
     @property
+    def rhythm(self) -> str:
+        if self.every_minutes == 0:
+            return "continuous"
+        return "every minute" if self.every_minutes == 1 else f"every {self.every_minutes} minutes"
+
+    @property
     def in_words(self) -> str:
         """What an administrator chose."""
-        every = f"every {self.every_minutes} minutes" if self.every_minutes else "continuous"
         ends = [f"{self.end_after_runs} runs" if self.end_after_runs is not None else "", str(self.end_date or "")]
         end = "".join(f", until {one}" for one in ends if one)
-        return f"{'on' if self.enabled else 'off'}, {every}{end}"
+        return f"{'on' if self.enabled else 'off'}, {self.rhythm}{end}"
 
     def is_over(self, now: datetime) -> bool:
         """Whether the recurrence has come to its end: then nothing more is released. What a run has released goes."""

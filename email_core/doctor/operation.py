@@ -38,9 +38,10 @@ async def _distributor(store: DistributorStore, clock: Callable[[], datetime]) -
         return warning(
             "distributor",
             "its recurrence is over: batch mail waits",
-            "Give it a new recurrence: PATCH /api/distributor.",
+            "Let it end later or never: PATCH /api/distributor, "
+            '{"recurrence": {"every_minutes": 0}} sends mail as it comes.',
         )
-    return ok("distributor", f"on: every {state.every_minutes} minutes, next {_moment(next_run)}")
+    return ok("distributor", f"on: {state.rhythm}, next {_moment(next_run)}")
 
 
 async def _timer(store: TimerRunStore, name: str, clock: Callable[[], datetime]) -> Finding:

@@ -26,7 +26,7 @@ def soap(code, words):
 OWN = [
     ("delivery-on-hold", None, None, "delivery_mode is hold: nothing is sent"),
     ("distributor-off", None, None, "the distributor is switched off"),
-    ("distributor-off", None, None, "the distributor's last run is over"),
+    ("distributor-over", None, None, "the distributor's last run is over"),
     ("distributor-next-run", None, None, "the distributor sends with its next run"),
     ("provider-not-configured", None, None, "the provider smtp is not configured any more"),
     ("content-gone", None, None, "the content is gone from the storage"),

@@ -51,11 +51,22 @@ SECTION = Section(
             "distributor-off",
             Category.CONFIGURATION,
             Retry.NO,
-            "Batch mail waits: the distributor does not send",
-            "An administrator has switched the distributor off, or its last run is over. Interactive mail goes all the "
-            "same.",
-            'Switch it on (`PATCH /api/distributor`, `{"enabled": true}`), or let its recurrence end later or never.',
-            Match(text=(r"^the distributor is switched off", r"^the distributor's last run is over")),
+            "Batch mail waits: the distributor is off",
+            "An administrator has switched the distributor off. Interactive mail goes all the same.",
+            'Switch it on: `PATCH /api/distributor` with `{"enabled": true}`.',
+            Match(text=(r"^the distributor is switched off",)),
+        ),
+        entry(
+            "distributor-over",
+            Category.CONFIGURATION,
+            Retry.NO,
+            "Batch mail waits: the distributor's last run is over",
+            "The distributor's recurrence has come to its end. What the last run released is sent, and interactive "
+            "mail goes all the same.",
+            "Let the recurrence end later or never: `PATCH /api/distributor` with "
+            '`{"recurrence": {"every_minutes": 0}}` sends mail as it comes, and with '
+            '`{"recurrence": {"every_minutes": 15}}` every 15 minutes, without an end.',
+            Match(text=(r"^the distributor's last run is over",)),
         ),
         entry(
             "distributor-next-run",

@@ -1,8 +1,9 @@
 import json
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -41,6 +42,15 @@ async def test_recurrence_is_set_and_tells_the_next_run(doors):
     body = (await doors.patch(URL, {"recurrence": recurrence})).json
     assert body["recurrence"] == recurrence | {"end_date": None}
     assert body["next_run"].endswith(":30.000Z")
+
+
+@pytest.mark.parametrize("end", [{"end_after_runs": 1, "runs": 1}, {"end_date": date(2020, 1, 1)}])
+async def test_what_the_diagnosis_of_a_recurrence_that_is_over_says_sends_what_waits(doors, end):
+    await doors.distributor.write(DistributorState(every_minutes=5, **end), None)
+    email = (await doors.accepted())["links"]["self"]
+    (fix, _) = re.findall(r"`({.*?})`", (await doors.get(email)).json["waits_for"]["diagnosis"]["fix"])
+    assert (await doors.patch(URL, json.loads(fix))).json["on"]
+    assert len(doors.doorbells.rung) == 1
 
 
 @pytest.mark.parametrize(

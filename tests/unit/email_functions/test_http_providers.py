@@ -110,7 +110,7 @@ async def test_waiting_email_tells_of_the_pause_of_its_provider_as_the_providers
     ("chosen", "why"),
     [
         (DistributorState(enabled=False), "distributor-off"),
-        (DistributorState(every_minutes=5, end_date=date(2020, 1, 1)), "distributor-off"),
+        (DistributorState(every_minutes=5, end_date=date(2020, 1, 1)), "distributor-over"),
         (DistributorState(every_minutes=5), "distributor-next-run"),
     ],
 )
@@ -118,7 +118,7 @@ async def test_waiting_email_tells_of_the_distributor(doors, chosen, why):
     await doors.distributor.write(chosen, None)
     batch, urgent = (await doors.accepted())["links"]["self"], (await doors.accepted(mode="interactive"))["links"]
     waits_for = (await doors.get(batch)).json["waits_for"]
-    assert (waits_for["diagnosis"]["id"], waits_for["until"] is None) == (why, why == "distributor-off")
+    assert (waits_for["diagnosis"]["id"], waits_for["until"] is None) == (why, why != "distributor-next-run")
     assert (await doors.get(urgent["self"])).json["waits_for"] is None
 
 

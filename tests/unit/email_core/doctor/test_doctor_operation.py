@@ -26,6 +26,7 @@ async def found(what, distributor=None, timers=None):
     [
         (DistributorState(), OK, "on: batch mail is sent as it comes"),
         (DistributorState(every_minutes=15), OK, "on: every 15 minutes, next at 2026-03-02 12:00:30 UTC"),
+        (DistributorState(every_minutes=1), OK, "on: every minute, next at 2026-03-02 12:00:30 UTC"),
         (DistributorState(enabled=False), WARNING, "off: batch mail waits"),
         (
             DistributorState(every_minutes=5, end_after_runs=1, runs=1),
