@@ -29,7 +29,7 @@ class RecurrenceBody(Body):
         if self.end_after_runs is not None and self.end_date is not None:
             raise ValueError("has two ends: give end_after_runs or end_date")
         if self.every_minutes == 0 and (self.end_after_runs is not None or self.end_date is not None):
-            raise ValueError("has an end, but every_minutes is 0, which means that mail is sent as it comes")
+            raise ValueError("has an end, but every_minutes is not given, or 0: give it too, as the whole is replaced")
         return self
 
 
