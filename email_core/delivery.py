@@ -219,8 +219,10 @@ class Delivery:
 
     async def _keeps(self, record: EmailRecord, turn: Turn | Deferral | None) -> bool:
         """Whether the deferral was written, and only the answer was lost: the email goes by what it promised."""
-        stored = await self._emails.get(record.id) if isinstance(turn, Deferral) else None
-        return stored is not None and isinstance(turn, Deferral) and stored.record.turn == turn.turn
+        if not isinstance(turn, Deferral):
+            return False
+        stored = await self._emails.get(record.id)
+        return stored is not None and stored.record.turn == turn.turn
 
     async def _provider_state(self, record: EmailRecord) -> ProviderState:
         provider = self._providers.get(record.provider)

@@ -128,11 +128,13 @@ class SharedWindows:
         await gathering.over.wait()
 
     async def _end_of(self, account: str, gathering: _Gathering, until: datetime) -> None:
-        if (seconds := (until - self._clock()).total_seconds()) > 0:
-            await self._pause(seconds)
-        gathering.over.set()
-        if self._gatherings.get(account) is gathering:
-            del self._gatherings[account]
+        try:
+            if (seconds := (until - self._clock()).total_seconds()) > 0:
+                await self._pause(seconds)
+        finally:
+            gathering.over.set()
+            if self._gatherings.get(account) is gathering:
+                del self._gatherings[account]
 
     async def _place_in_line(self, account: str, ask: Ask) -> Answer | None:
         kept = self._kept.get(account)
@@ -218,7 +220,7 @@ class SharedWindows:
         """None asks nothing: what was told is to be written."""
         asks = [one for _, one in asked if isinstance(one, Ask)]
         edits = [one for _, one in asked if not isinstance(one, Ask | None)]
-        tells = (asked[0][0], None) in asked
+        tells = any(one is None for _, one in asked)
 
         def answered(window: Window, now: datetime) -> tuple[Window | None, Iterator[Answer]]:
             edited = window

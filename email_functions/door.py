@@ -1,9 +1,11 @@
 """What all doors have in common: a request comes in by the table of operations, and always gets an answer."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import azure.functions as func
 
@@ -47,6 +49,8 @@ class Call:
 
 _KEYS = {func.AuthLevel.ANONYMOUS: Key.NONE, func.AuthLevel.FUNCTION: Key.FUNCTION, func.AuthLevel.ADMIN: Key.ADMIN}
 ANYBODY = Caller(id="anybody", name="anybody")
+
+logger = logging.getLogger(__name__)
 Door = Callable[[Call], Awaitable[func.HttpResponse]]
 Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -91,6 +95,8 @@ def guarded(function: Function) -> Function:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the worker answers a bare 500, or never
             response = problem_of(error, request_id)
         metrics.REQUESTS.add(1, {"operation": function.__name__, "status": str(response.status_code)})
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            logger.info("request %s: %s answered %d", request_id, function.__name__, response.status_code)
         response.headers["X-Request-Id"] = request_id
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)

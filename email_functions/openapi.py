@@ -19,7 +19,12 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _BESIDE_MIME = "Only with a message/rfc822 body: a JSON body has a field of this name."
 _BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 _ONE_SEGMENT = {"type": "string", "pattern": "^[^/\\x00-\\x1f\\x7f]+$"}
-_REQUEST_ID = {"X-Request-Id": {"description": "Stands in the log, too.", "schema": {"type": "string"}}}
+_REQUEST_ID = {
+    "X-Request-Id": {
+        "description": "The log has it where a request was refused, or failed.",
+        "schema": {"type": "string"},
+    }
+}
 _PASSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _RETRY_AFTER = {
     "Retry-After": {
@@ -32,7 +37,8 @@ DESCRIPTION = """\
 Hand over mail, see what became of it, and administer how it goes.
 
 Every error is `application/problem+json` (RFC 9457); `errors` names each wrong field and what to do about it. Every
-answer has an `X-Request-Id`, which is in the log, too. All times have an offset. Unknown fields are refused.
+answer has an `X-Request-Id`, which the log has where a request was refused, or failed. All times have an offset.
+Unknown fields are refused.
 """
 
 Schema = dict[str, Any]

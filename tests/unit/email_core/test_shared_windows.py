@@ -227,11 +227,23 @@ async def line_behind(instance: SharedWindows) -> None:
     await instance.written()
 
 
-async def test_place_in_a_line_is_told_without_waiting_for_a_race(world):
-    one, other = world.instance(), world.instance()
+async def line_that_another_has_lengthened(one: SharedWindows, other: SharedWindows) -> None:
     await line_behind(one)
     await ask_many(other, 1)
     await other.written()
+
+
+async def line_of_one_that_is_alone(world: World, instance: SharedWindows) -> None:
+    """It has seen for long enough that nobody else writes."""
+    await line_behind(instance)
+    world.clock.now += CACHED_FOR
+    await instance.ask("smtp", ASK)
+    await instance.written()
+
+
+async def test_place_in_a_line_is_told_without_waiting_for_a_race(world):
+    one, other = world.instance(), world.instance()
+    await line_that_another_has_lengthened(one, other)
     world.store.loses = 5
     world.requests()
     place = await one.ask("smtp", ASK)
@@ -242,9 +254,7 @@ async def test_place_in_a_line_is_told_without_waiting_for_a_race(world):
 
 async def test_places_that_processes_tell_at_the_same_time_are_all_counted(world):
     one, other = world.instance(), world.instance()
-    await line_behind(one)
-    await ask_many(other, 1)
-    await other.written()
+    await line_that_another_has_lengthened(one, other)
     await asyncio.gather(*(instance.ask("smtp", ASK) for instance in (one, other) for _ in range(10)))
     await asyncio.gather(one.written(), other.written())
     assert (await world.store.read("smtp"))[0].issued == 49
@@ -252,10 +262,7 @@ async def test_places_that_processes_tell_at_the_same_time_are_all_counted(world
 
 async def test_process_that_is_surely_alone_tells_places_without_any_request(world):
     instance = world.instance()
-    await line_behind(instance)
-    world.clock.now += CACHED_FOR
-    await instance.ask("smtp", ASK)
-    await instance.written()
+    await line_of_one_that_is_alone(world, instance)
     world.requests()
     numbers = [(await instance.ask("smtp", ASK)).number for _ in range(16)]
     await instance.written()
@@ -264,10 +271,7 @@ async def test_process_that_is_surely_alone_tells_places_without_any_request(wor
 
 async def test_places_that_are_told_while_others_are_written_are_written_too(world):
     instance = world.instance()
-    await line_behind(instance)
-    world.clock.now += CACHED_FOR
-    await instance.ask("smtp", ASK)
-    await instance.written()
+    await line_of_one_that_is_alone(world, instance)
     write, may_write = world.store.write, asyncio.Event()
 
     async def slow(*args):
@@ -286,10 +290,7 @@ async def test_places_that_are_told_while_others_are_written_are_written_too(wor
 
 async def test_place_that_cannot_be_written_is_told_and_written_with_the_next(world):
     instance = world.instance()
-    await line_behind(instance)
-    world.clock.now += CACHED_FOR
-    await instance.ask("smtp", ASK)
-    await instance.written()
+    await line_of_one_that_is_alone(world, instance)
     world.store.away = True
     assert (await instance.ask("smtp", ASK)).number == 30
     await instance.written()
@@ -416,9 +417,7 @@ async def test_accounts_are_counted_apart(world):
 async def test_count_of_the_line_and_places_that_are_told_meanwhile_are_written_one_after_the_other(world):
     """Two writers in one process would take each other's places for written."""
     one, other = world.instance(), world.instance()
-    await line_behind(one)
-    await ask_many(other, 1)
-    await other.written()
+    await line_that_another_has_lengthened(one, other)
     await one.ask("smtp", ASK)
     await asyncio.gather(one.recount("smtp", Census(issued=29, served=0, waiting=29, lowest=1)), one.written())
     window, _ = await world.store.read("smtp")

@@ -20,6 +20,13 @@ async def test_every_answer_is_safe_to_show_in_a_browser(doors, url):
     assert headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize(("url", "is_logged"), [("/api/emails/x", True), ("/api/x", True), ("/api/health", False)])
+async def test_log_has_the_request_id_of_what_was_refused(doors, caplog, url, is_logged):
+    caplog.set_level("INFO")
+    request_id = (await doors.get(url)).headers["X-Request-Id"]
+    assert (request_id in caplog.text) is is_logged
+
+
 async def test_head_is_answered_like_get_without_a_body(doors):
     got, asked = await doors.get("/api/health"), await doors.call("HEAD", "/api/health")
     assert (asked.status, asked.media_type, asked.body) == (got.status, got.media_type, b"")
